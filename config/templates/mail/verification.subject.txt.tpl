@@ -1,0 +1,1 @@
+{{T_MAIL_SUBJECT}}

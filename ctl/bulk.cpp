@@ -1,0 +1,142 @@
+#include "bulk.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/json/serialize.hpp>
+
+#include "confirm.hpp"
+#include "failure.hpp"
+#include "job.hpp"
+#include "request.hpp"
+#include "text.hpp"
+
+namespace invited::ctl {
+
+namespace json = boost::json;
+
+namespace {
+
+std::string_view spoken_reason(std::string_view code) {
+  if (code == "connected") return "already connected";
+  if (code == "no_login_email") return "no login email saved";
+  if (code == "in_review") return "review not finished";
+  if (code == "disabled") return "disabled";
+  if (code == "verified_domain") return "verified domain, connected instead";
+  if (code == "scheduled") return "planned for a day still ahead (--include-scheduled takes them too)";
+  if (code == "cooldown") return "got a mail minutes ago (--include-recent takes them too)";
+  return code;
+}
+
+std::string shown(const json::value& plan) {
+  std::string text = fmt::format("{} selected\n", counted(number_of(plan, "matched"), "user", "users"));
+  const auto row = [&](std::int64_t number, std::string_view what) {
+    text += fmt::format("{:>8}  {}\n", number, what);
+  };
+  row(number_of(plan, "send"), "get a mail now");
+  if (const auto connect = number_of(plan, "connect"); connect > 0) row(connect, "are connected without a mail");
+  if (const auto* skipped = member(plan, "skipped"); skipped != nullptr && skipped->is_object()) {
+    for (const auto& reason : skipped->get_object()) {
+      const std::string_view code(reason.key().data(), reason.key().size());
+      const auto number = number_of(*skipped, code);
+      if (number > 0) row(number, "left out: " + printable(spoken_reason(code)));
+    }
+  }
+  if (const auto* examples = member(plan, "examples"); examples != nullptr && examples->is_array()) {
+    for (const auto& user : examples->get_array()) {
+      text += fmt::format("          {}  {}  {}\n", text_of(user, "user"), text_of(user, "name"),
+                          text_of(user, "login_email"));
+    }
+  }
+  text.pop_back();
+  return text;
+}
+
+json::object result_of(const json::value& plan, const JobEnd& end, const std::string& job) {
+  const auto* skipped = member(end.counts, "skipped");
+  if (skipped == nullptr) skipped = member(plan, "skipped");
+  json::object result{{"plan", json::string(text_of(plan, "plan"))},
+                      {"sent", number_of(end.counts, "sent")},
+                      {"connected", number_of(end.counts, "connected")},
+                      {"failed", number_of(end.counts, "failed")},
+                      {"skipped", skipped == nullptr ? json::value(json::object()) : *skipped}};
+  result["job"] = job.empty() ? json::value(nullptr) : json::value(json::string(job));
+  return result;
+}
+
+void print_result(const Output& output, const json::object& result) {
+  if (!output.people()) {
+    output.line(json::serialize(result));
+    return;
+  }
+  const auto sent = number_of(result, "sent");
+  const auto connected = number_of(result, "connected");
+  const auto failed = number_of(result, "failed");
+  if (sent + connected + failed == 0) {
+    output.line("Nobody to send to: nothing was done");
+    return;
+  }
+  std::string text = fmt::format("{} on the way", counted(sent, "mail", "mails"));
+  if (connected > 0) text += fmt::format(", {} connected without a mail", connected);
+  if (failed > 0) text += fmt::format(", {} failed", failed);
+  output.line(text);
+  if (failed > 0) output.remark("See which: invitectl status, invitectl invitation list --held true");
+}
+
+void check_expected(const Settings& settings, std::int64_t send) {
+  if (!settings.expect || *settings.expect == send) return;
+  throw Failure(exit_usage, "not_as_expected",
+                fmt::format("{} would go out, not {} as expected. Nothing was sent", counted(send, "mail", "mails"),
+                            *settings.expect),
+                "Look with --dry-run, then say the number that is right");
+}
+
+}  // namespace
+
+int run_bulk(Session& session, const Output& output, const Invocation& call) {
+  const auto answer = session.ask(*call.command, request_for(call));
+  const auto& plan = answer.document;
+  const auto send = number_of(plan, "send");
+  const auto connect = number_of(plan, "connect");
+  if (call.settings.dry_run) {
+    if (output.people()) {
+      output.line("Dry run, nothing was sent: " + shown(plan));
+    } else {
+      output.document(answer.body);
+    }
+    check_expected(call.settings, send);
+    return exit_done;
+  }
+  if (output.people()) output.remark(shown(plan));
+  check_expected(call.settings, send);
+  if (send + connect == 0) {
+    print_result(output, result_of(plan, {}, {}));
+    return exit_done;
+  }
+  std::string question = fmt::format("{} will go out now.", counted(send, "mail", "mails"));
+  if (connect > 0) question += fmt::format(" {} will be connected without one.", counted(connect, "user", "users"));
+  confirm(call.settings, question, std::to_string(send > 0 ? send : connect));
+
+  const auto* run = api::find("plan.run");
+  std::string job;
+  try {
+    const auto started = session.ask(*run, request_for(*run, {{"id", json::string(text_of(plan, "plan"))}}));
+    job = text_of(started.document, "job");
+  } catch (Failure& failure) {
+    // What was confirmed no longer holds: the same as not confirmed.
+    if (failure.code == "plan_changed") {
+      failure.exit_code = exit_usage;
+      failure.advice = "Nothing was sent. Start again and look at the new numbers";
+    }
+    throw;
+  }
+  const auto end = follow_job(session, output, job, "Sending", {});
+  const auto result = result_of(plan, end, job);
+  print_result(output, result);
+  if (end.failed) {
+    throw Failure(exit_failed, "job_failed", end.detail.empty() ? "The job failed" : "The job failed: " + end.detail,
+                  "Who has got a mail is known: run the same command again to reach the others");
+  }
+  return number_of(end.counts, "failed") > 0 ? exit_partly : exit_done;
+}
+
+}  // namespace invited::ctl

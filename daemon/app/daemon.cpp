@@ -1,0 +1,531 @@
+#include "app/daemon.hpp"
+
+#include <fmt/format.h>
+#include <grp.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdlib>
+
+#include "app/fence.hpp"
+#include "app/keys.hpp"
+#include "app/mail_writer.hpp"
+#include "app/plugin_desk.hpp"
+#include "app/plugin_state.hpp"
+#include "control/server.hpp"
+#include "core/events.hpp"
+#include "core/log.hpp"
+#include "core/sd_notify.hpp"
+#include "plugin/registry.hpp"
+#include "service/connecting.hpp"
+#include "service/scheduler.hpp"
+#include "service/sweep.hpp"
+#include "web/server.hpp"
+
+namespace invited::app {
+
+namespace {
+
+namespace asio = boost::asio;
+namespace log = core::log;
+namespace events = core::events;
+using asio::awaitable;
+using core::Milliseconds;
+
+constexpr Milliseconds stop_grace{20'000};
+constexpr Milliseconds plugin_grace{10'000};
+constexpr Milliseconds fence_each{60'000};
+
+plugin::SecretPlaces secret_places(const config::Config& config) {
+  const char* credentials = std::getenv("CREDENTIALS_DIRECTORY");
+  return {.credentials = credentials != nullptr ? credentials : "", .folder = config.state_dir / "credentials"};
+}
+
+std::vector<config::Instance> all_instances(const config::Config& config) {
+  std::vector<config::Instance> all = config.sources;
+  all.insert(all.end(), config.transports.begin(), config.transports.end());
+  all.insert(all.end(), config.identities.begin(), config.identities.end());
+  return all;
+}
+
+// Templates and translations lie beside the program: PREFIX/sbin → PREFIX/share/invited, and the same in a build folder.
+std::filesystem::path share_folder() {
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  return program.parent_path().parent_path() / "share" / "invited";
+}
+
+core::Result<std::shared_ptr<const render::Templates>> load_templates(const config::Config& config) {
+  render::TemplateFolders folders;
+  if (config.templates_dir) folders.templates.push_back(*config.templates_dir);
+  folders.templates.push_back(share_folder() / "templates");
+  folders.translations = share_folder() / "locale";
+  auto loaded = render::Templates::load(folders);
+  if (!loaded) return core::fail(loaded.error());
+  return std::make_shared<const render::Templates>(std::move(*loaded));
+}
+
+core::Result<void> make_folder(const std::filesystem::path& folder, unsigned mode) {
+  std::error_code error;
+  if (std::filesystem::is_directory(folder, error)) return {};
+  std::filesystem::create_directories(folder.parent_path(), error);
+  if (::mkdir(folder.c_str(), mode) != 0 && errno != EEXIST)
+    return core::fail(core::ErrorKind::unavailable, "folder_not_made", fmt::format("The folder cannot be made: {}.", std::generic_category().message(errno)), folder.string());
+  return {};
+}
+
+int exit_code_of(const core::Error& error) {
+  switch (error.kind) {
+    case core::ErrorKind::invalid: return EX_CONFIG;
+    case core::ErrorKind::forbidden: return EX_NOPERM;
+    case core::ErrorKind::internal: return EX_SOFTWARE;
+    default: return EX_UNAVAILABLE;
+  }
+}
+
+void tell_refused(const core::Error& error) {
+  log::error(events::config_refused, "The daemon cannot start", {{"where", error.location}, {"why", error.message}});
+}
+
+void tell_errors(const config::Errors& errors) {
+  for (const auto& error : errors) fmt::print(stderr, "{}\n", config::line(error));
+}
+
+web::ClientAddress client_address(config::ClientAddressHeader header) {
+  switch (header) {
+    case config::ClientAddressHeader::x_real_ip: return web::ClientAddress::x_real_ip;
+    case config::ClientAddressHeader::x_forwarded_for: return web::ClientAddress::x_forwarded_for;
+    case config::ClientAddressHeader::none: break;
+  }
+  return web::ClientAddress::connection;
+}
+
+// The right side of Message-IDs: the sender's domain.
+std::string message_id_domain(const config::Config& config) {
+  const auto& address = config.mail.from.address;
+  return address.substr(address.rfind('@') + 1);
+}
+
+// A request under a prefix that a source plugin registered: its records go the way of all records.
+awaitable<core::HttpResponse> serve_route(plugin::SourceAdapter* source, service::Intake* intake, std::function<void()> applied, core::HttpRequest request) {
+  service::Intake::Run run(*intake, {source->name(), "source:" + source->name(), false}, {});
+  const auto reply = co_await source->handle_http(std::move(request), run.sink());
+  if (!run.results().empty()) applied();
+  core::HttpResponse response;
+  if (!reply) {
+    response.status = 503;
+    response.headers = {{"Content-Type", "text/plain; charset=utf-8"}};
+    response.body = "The source cannot answer now.\n";
+    co_return response;
+  }
+  response.status = reply->status;
+  response.headers = {{"Content-Type", reply->content_type}, {"Cache-Control", "no-store"}};
+  response.body = reply->body;
+  co_return response;
+}
+
+// Everything that lives from start to stop, in the order of dependence.
+class Daemon {
+public:
+  Daemon(asio::io_context& io, config::Config config, Options options, std::unique_ptr<store::Db> db)
+      : io_(io), config_(std::move(config)), options_(std::move(options)), db_(std::move(db)) {}
+
+  // Builds everything; an error has been told.
+  awaitable<int> start();
+  awaitable<void> serve();  // until a signal
+  awaitable<int> stop();
+
+private:
+  bool listen();
+  void connect_wakeups();
+  awaitable<void> watchdog();
+  awaitable<void> advance_fence();
+  awaitable<void> confirm_state();
+  void reload();
+
+  asio::io_context& io_;
+  config::Config config_;
+  Options options_;
+  std::unique_ptr<store::Db> db_;
+  core::SystemClock clock_;
+  core::SystemRandom random_;
+  core::IdSource ids_{clock_, random_};
+  core::TaskScope scope_{io_.get_executor(), [](std::string_view name, const std::exception_ptr& error) {
+                           try {
+                             std::rethrow_exception(error);
+                           } catch (const std::exception& e) {
+                             log::error(events::internal_error, "A task of the daemon ended with an error", {{"task", std::string(name)}, {"why", e.what()}});
+                           }
+                         }};
+  std::unique_ptr<Fence> fence_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<PluginState> plugin_state_;
+  std::unique_ptr<plugin::Registry> registry_;
+  std::unique_ptr<core::TokenRing> tokens_;
+  std::shared_ptr<const render::Templates> templates_;
+  std::unique_ptr<TemplateMailWriter> mail_writer_;
+  std::shared_ptr<service::Planner> planner_;
+  service::SendingGate gate_;
+  std::unique_ptr<service::Intake> intake_;
+  std::unique_ptr<service::Fetching> fetching_;
+  std::unique_ptr<service::Scheduler> scheduler_;
+  std::unique_ptr<service::Delivery> delivery_;
+  std::unique_ptr<service::Connecting> connecting_;
+  std::unique_ptr<service::Sweep> sweep_;
+  std::unique_ptr<service::Reviews> reviews_;
+  std::unique_ptr<service::Users> users_;
+  std::unique_ptr<service::Domains> domains_;
+  std::unique_ptr<service::Bulk> bulk_;
+  std::unique_ptr<service::Queries> queries_;
+  std::unique_ptr<service::Links> links_;
+  std::unique_ptr<control::Jobs> jobs_;
+  std::unique_ptr<control::Desk> desk_;
+  std::unique_ptr<control::Server> control_;
+  std::unique_ptr<web::Server> web_;
+  std::string web_at_;
+};
+
+awaitable<int> Daemon::start() {
+  const auto executor = io_.get_executor();
+  fence_ = std::make_unique<Fence>(config_.state_dir / "state.db", config_.state_dir / "fence");
+  const auto held = fence_->check(*db_, random_);
+  if (!held) {
+    tell_refused(held.error());
+    co_return EX_IOERR;
+  }
+  if (!held->empty()) {
+    log::warning(events::state_copied, "Sending is held until an operator confirms this state (invitectl state confirm)", {{"why", *held}});
+    gate_.hold(*held);
+  }
+  const plugin::Secrets secrets(secret_places(config_));
+  auto keys = load_link_keys(config_, secrets, random_);
+  if (!keys) {
+    tell_refused(keys.error());
+    co_return exit_code_of(keys.error());
+  }
+  tokens_ = std::make_unique<core::TokenRing>(std::move(*keys));
+  auto templates = load_templates(config_);
+  if (!templates) {
+    tell_refused(templates.error());
+    co_return EX_CONFIG;
+  }
+  templates_ = *templates;
+  mail_writer_ = std::make_unique<TemplateMailWriter>(config_.mail, templates_);
+
+  store_ = std::make_unique<store::Store>(*db_, executor, store::Store::Mode::threaded, [](const std::string& what) {
+    // A failed sync may have dropped what it says it wrote: never go on, recovery starts from the file (reliability R16).
+    log::error(events::internal_error, "The state could not be written durably; the daemon ends and recovers at its next start", {{"why", what}});
+    std::_Exit(EX_IOERR);
+  });
+  plugin_state_ = std::make_unique<PluginState>(*store_);
+  plugin::Setup setup;
+  setup.core = executor;
+  setup.clock = &clock_;
+  setup.plugin_dirs = config_.plugin_dirs;
+  setup.secrets = secret_places(config_);
+  setup.reserved_routes = {"/v/", "/style.css"};
+  setup.state = plugin_state_.get();
+  registry_ = std::make_unique<plugin::Registry>(std::move(setup));
+  const auto errors = co_await registry_->load_all(all_instances(config_));
+  if (!errors.empty()) {
+    tell_errors(errors);
+    co_return EX_CONFIG;
+  }
+
+  auto policies = std::make_shared<const model::Policies>(config_.policies);
+  planner_ = std::make_shared<service::Planner>(policies, clock_, random_, message_id_domain(config_), tokens_->current_key_id());
+  model::Transport& transport = *registry_->transport(config_.mail.transport);
+  model::Identity& identity = *registry_->identity(config_.identity);
+  std::vector<model::Source*> sources;
+  for (const auto& source : registry_->sources()) sources.push_back(source.get());
+  intake_ = std::make_unique<service::Intake>(*store_, clock_, planner_);
+  fetching_ = std::make_unique<service::Fetching>(*store_, clock_, executor, *intake_, gate_, sources);
+  scheduler_ = std::make_unique<service::Scheduler>(*store_, clock_, executor, planner_, gate_);
+  service::DeliverySettings delivery;
+  delivery.base_url = config_.web.base_url;
+  delivery.max_attempts = config_.mail.max_attempts;
+  delivery_ = std::make_unique<service::Delivery>(*store_, clock_, random_, executor, planner_, *tokens_, *mail_writer_, transport, gate_, scope_,
+                                                  ids_.next(), delivery);
+  connecting_ = std::make_unique<service::Connecting>(*store_, clock_, random_, executor, planner_, identity);
+  sweep_ = std::make_unique<service::Sweep>(*store_, clock_, planner_);
+  reviews_ = std::make_unique<service::Reviews>(*store_, clock_, planner_);
+  users_ = std::make_unique<service::Users>(*store_, clock_, planner_);
+  domains_ = std::make_unique<service::Domains>(*store_, clock_, executor, planner_);
+  bulk_ = std::make_unique<service::Bulk>(*store_, clock_, planner_, std::chrono::minutes{config_.limits.cooldown_minutes});
+  queries_ = std::make_unique<service::Queries>(*store_, clock_, planner_);
+  links_ = std::make_unique<service::Links>(*store_, clock_, planner_, *tokens_, config_.limits.new_links_per_hour);
+  jobs_ = std::make_unique<control::Jobs>(clock_, ids_, executor);
+
+  std::vector<control::TransportInfo> transports;
+  for (std::size_t i = 0; i < config_.transports.size(); ++i) {
+    const auto& instance = config_.transports[i];
+    transports.push_back({instance.name, instance.plugin, registry_->transport(instance.name), instance.name == config_.mail.transport});
+  }
+  std::string identity_plugin;
+  for (const auto& instance : config_.identities) {
+    if (instance.name == config_.identity) identity_plugin = instance.plugin;
+  }
+  desk_ = std::unique_ptr<control::Desk>(new control::Desk{
+      .clock = clock_,
+      .scope = scope_,
+      .policies = planner_->policies(),
+      .queries = *queries_,
+      .users = *users_,
+      .reviews = *reviews_,
+      .domains = *domains_,
+      .bulk = *bulk_,
+      .fetching = *fetching_,
+      .delivery = *delivery_,
+      .gate = gate_,
+      .store = *store_,
+      .jobs = *jobs_,
+      .transports = std::move(transports),
+      .plugins = plugin_desk(*registry_),
+      .identity = config_.identity,
+      .identity_plugin = identity_plugin,
+      .version = INVITED_VERSION,
+      .started_at = clock_.now(),
+      .import_bytes = static_cast<std::uint64_t>(config_.limits.import_max_mib) * 1024 * 1024,
+      .on_state_confirmed = [this] { scope_.spawn("confirm state", confirm_state()); },
+  });
+  control_ = std::make_unique<control::Server>(executor, *desk_,
+                                               control::RoleGroups{config_.control.viewer_group, config_.control.operator_group, config_.control.admin_group});
+  web_ = std::make_unique<web::Server>(
+      executor, clock_, *links_, templates_, planner_->policies(),
+      web::Settings{config_.web.base_url, client_address(config_.web.client_address_header)},
+      [this](const core::HttpRequest& request) -> std::optional<awaitable<core::HttpResponse>> {
+        auto* source = registry_->route(request.path);
+        if (source == nullptr) return std::nullopt;
+        return serve_route(source, intake_.get(), [this] { delivery_->ring(); connecting_->ring(); }, request);
+      });
+  connect_wakeups();
+  if (!listen()) co_return EX_UNAVAILABLE;
+
+  scope_.spawn("delivery", delivery_->run());
+  scope_.spawn("scheduler", scheduler_->run());
+  scope_.spawn("connecting", connecting_->run());
+  scope_.spawn("sweep", sweep_->run());
+  scope_.spawn("domains", domains_->run());
+  fetching_->start(scope_);
+  scope_.spawn("interrupted bulk sends", control::resume_bulk(*desk_));
+  scope_.spawn("fence", advance_fence());
+  scope_.spawn("watchdog", watchdog());
+  const auto counts = co_await queries_->counts();
+  log::info(events::daemon_started, "Ready",
+            {{"version", INVITED_VERSION}, {"users", std::to_string(counts.users)}, {"control", config_.control.socket.string()}, {"web", web_at_},
+             {"transport", config_.mail.transport}});
+  core::sd::ready(fmt::format("Ready; {} users, {} sources, mails by {}", counts.users, sources.size(), config_.mail.transport));
+  co_return EX_OK;
+}
+
+bool Daemon::listen() {
+  bool adopted = false;
+  for (const auto& socket : core::sd::listen_fds()) {
+    if (const auto done = control_->adopt(socket.fd); !done) {
+      tell_refused(done.error());
+      return false;
+    }
+    adopted = true;
+  }
+  if (!adopted) {
+    if (auto made = make_folder(config_.control.socket.parent_path(), 0755); !made) {
+      tell_refused(made.error());
+      return false;
+    }
+    if (const auto done = control_->listen(config_.control.socket, 0660); !done) {
+      tell_refused(done.error());
+      return false;
+    }
+    // Without a socket unit: those who may look may connect. A missing group, or a daemon without the right, leaves it to the owner.
+    if (const group* viewers = getgrnam(config_.control.viewer_group.c_str()))
+      (void)!::chown(config_.control.socket.c_str(), static_cast<uid_t>(-1), viewers->gr_gid);
+  }
+  const auto at = web_->listen(config_.web.listen);
+  if (!at) {
+    tell_refused(at.error());
+    return false;
+  }
+  web_at_ = *at;
+  return true;
+}
+
+void Daemon::connect_wakeups() {
+  // Whoever changed something rings those who may have work now; nothing is lost without it, they look each second.
+  const auto work = [this] {
+    delivery_->ring();
+    connecting_->ring();
+  };
+  fetching_->on_applied(work);
+  scheduler_->on_released(work);
+  reviews_->on_released(work);
+  users_->on_work(work);
+  bulk_->on_work(work);
+  domains_->on_task(work);
+  sweep_->on_task(work);
+  links_->on_confirmed(work);
+  links_->on_released(work);
+  gate_.on_open([this] {
+    scheduler_->ring();
+    delivery_->ring();
+  });
+}
+
+awaitable<void> Daemon::watchdog() {
+  const auto interval = core::sd::watchdog_interval();
+  if (!interval) co_return;
+  while (true) {
+    // A ping says that the loop and the store both answer.
+    co_await store_->read([](store::Db& db) { return db.integer("PRAGMA user_version"); });
+    core::sd::watchdog_ping();
+    co_await clock_.sleep_for(*interval / 2);
+  }
+}
+
+awaitable<void> Daemon::advance_fence() {
+  std::uint64_t accepted = 0;
+  while (true) {
+    co_await clock_.sleep_for(fence_each);
+    const auto now_accepted = delivery_->status().accepted;
+    if (now_accepted == accepted || !gate_.held().empty()) continue;
+    accepted = now_accepted;
+    co_await store_->write([fence = fence_.get()](store::Db& db) { fence->advance(db); });
+  }
+}
+
+awaitable<void> Daemon::confirm_state() {
+  co_await store_->write([fence = fence_.get()](store::Db& db) { fence->confirm(db); });
+}
+
+void Daemon::reload() {
+  core::sd::reloading("Reading the configuration again");
+  auto fresh = config::load(options_.config_file);
+  if (!fresh) {
+    tell_errors(fresh.error());
+    log::error(events::config_refused, "The new configuration is refused; the old one stays in force", {});
+  } else if (auto templates = load_templates(*fresh); !templates) {
+    log::error(events::config_refused, "The new templates are refused; the old ones stay in force", {{"where", templates.error().location}, {"why", templates.error().message}});
+  } else {
+    log::set_level(fresh->log_level);
+    templates_ = *templates;
+    mail_writer_->use(templates_);
+    web_->use(templates_);
+    log::info(events::config_reloaded, "Templates, texts and the log level are read again; everything else counts after a restart", {});
+  }
+  core::sd::ready("Ready");
+}
+
+awaitable<void> Daemon::serve() {
+  asio::signal_set signals(io_, SIGTERM, SIGINT, SIGHUP);
+  while (true) {
+    const int signal = co_await signals.async_wait(asio::use_awaitable);
+    if (signal != SIGHUP) co_return;
+    reload();
+  }
+}
+
+awaitable<int> Daemon::stop() {
+  core::sd::stopping("Stopping; mails on their way are finished first");
+  log::info(events::daemon_stopped, "Stopping", {});
+  if (web_) co_await web_->stop(Milliseconds{2'000});
+  if (control_) co_await control_->stop(Milliseconds{2'000});
+  // No new work; what is outstanding may end within the grace, else it is found claimed at the next start.
+  gate_.hold("The daemon is stopping.");
+  const auto until = clock_.monotonic() + stop_grace;
+  while (delivery_ && delivery_->status().outstanding > 0 && clock_.monotonic() < until) co_await clock_.sleep_for(Milliseconds{20});
+  scope_.stop();
+  co_await scope_.join();
+  bool left_behind = false;
+  if (registry_) {
+    const auto names = co_await registry_->stop(plugin_grace);
+    for (const auto& name : names) log::error(events::plugin_stuck, "A plugin instance did not come back; the process ends without it", {{"instance", name}});
+    left_behind = !names.empty();
+  }
+  if (left_behind) {
+    store_.reset();
+    std::_Exit(EX_OK);
+  }
+  co_return EX_OK;
+}
+
+template <class Step>
+int run_to_end(asio::io_context& io, Step step) {
+  int code = EX_SOFTWARE;
+  asio::co_spawn(io, std::move(step), [&](const std::exception_ptr& error, int result) {
+    code = result;
+    if (error) {
+      code = EX_SOFTWARE;
+      try {
+        std::rethrow_exception(error);
+      } catch (const std::exception& e) {
+        log::error(events::internal_error, "The daemon ends because of an error it did not expect", {{"why", e.what()}});
+      }
+    }
+    io.stop();
+  });
+  io.run();
+  return code;
+}
+
+struct Checker {
+  plugin::Registry* registry;
+  std::vector<config::Instance> instances;
+
+  static awaitable<int> run(Checker checker) {
+    const auto errors = co_await checker.registry->load_all(checker.instances);
+    tell_errors(errors);
+    co_await checker.registry->stop(plugin_grace);
+    co_return errors.empty() ? EX_OK : EX_CONFIG;
+  }
+};
+
+struct Life {
+  static awaitable<int> run(Daemon* daemon) {
+    int code = co_await daemon->start();
+    if (code == EX_OK) co_await daemon->serve();
+    const int stopped = co_await daemon->stop();
+    co_return code == EX_OK ? stopped : code;
+  }
+};
+
+}  // namespace
+
+int check_config(const config::Config& config) {
+  asio::io_context io(1);
+  core::SystemClock clock;
+  plugin::Setup setup;
+  setup.core = io.get_executor();
+  setup.clock = &clock;
+  setup.plugin_dirs = config.plugin_dirs;
+  setup.secrets = secret_places(config);
+  setup.reserved_routes = {"/v/", "/style.css"};
+  plugin::Registry registry(std::move(setup));
+  if (auto templates = load_templates(config); !templates) {
+    fmt::print(stderr, "{}: {}\n", templates.error().location, templates.error().message);
+    return EX_CONFIG;
+  }
+  return run_to_end(io, Checker::run({&registry, all_instances(config)}));
+}
+
+int run(config::Config config, const Options& options) {
+  ::umask(0077);
+  if (auto made = make_folder(config.state_dir, 0700); !made) {
+    tell_refused(made.error());
+    return EX_CANTCREAT;
+  }
+  auto db = store::Db::open((config.state_dir / "state.db").string());
+  if (!db) {
+    log::error(events::store_refused, "The state cannot be used", {{"where", db.error().location}, {"why", db.error().message}});
+    return exit_code_of(db.error());
+  }
+  asio::io_context io(1);
+  Daemon daemon(io, std::move(config), options, std::move(*db));
+  return run_to_end(io, Life::run(&daemon));
+}
+
+}  // namespace invited::app

@@ -1,0 +1,34 @@
+// PRODUCT §7 rule 9: a restored backup or a copied state folder mails nobody before an operator says so.
+//
+// The database knows its own file (inode) and a counter; a small file beside it knows the counter, too. A state that was copied has another inode; one that
+// was restored has a counter that is behind. Either way sending is held until `invitectl state confirm`.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "core/random.hpp"
+#include "core/result.hpp"
+#include "store/database.hpp"
+
+namespace invited::app {
+
+class Fence {
+public:
+  Fence(std::filesystem::path database, std::filesystem::path file) : database_(std::move(database)), file_(std::move(file)) {}
+
+  // At start, before anything else uses the database: empty if all is as it was left, else why sending must be held.
+  [[nodiscard]] core::Result<std::string> check(store::Db& db, core::Random& random);
+  // Inside a store closure. An operator says that this state may send.
+  void confirm(store::Db& db) const;
+  // Inside a store closure. Moves the counter on, so that a backup taken before is recognised.
+  void advance(store::Db& db) const;
+
+private:
+  [[nodiscard]] core::Result<void> write_file(store::Db& db, std::int64_t count) const;
+  [[nodiscard]] std::string inode() const;
+  std::filesystem::path database_;
+  std::filesystem::path file_;
+};
+
+}  // namespace invited::app

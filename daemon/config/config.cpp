@@ -1,0 +1,516 @@
+#include "config/config.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/ip/address.hpp>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "core/file.hpp"
+#include "model/civil_time.hpp"
+#include "model/email.hpp"
+
+namespace invited::config {
+
+namespace json = boost::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t max_errors = 50;
+constexpr std::size_t max_socket_path = 107;  // sun_path without its end
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return result;
+}
+
+// Fractions of the file that the schema found wrong are not looked at again: each mistake is named once.
+class Reader {
+public:
+  Reader(const json::value& root, const Origin& origin, Errors& errors)
+      : root_(root), origin_(origin), errors_(errors) {}
+
+  void fail(std::string_view pointer, std::string code, std::string message) {
+    errors_.push_back(error_at(origin_, pointer, std::move(code), std::move(message)));
+  }
+
+  const json::value* find(std::string_view pointer) const {
+    json::error_code error;
+    const auto* const value = root_.find_pointer(pointer, error);
+    return error ? nullptr : value;
+  }
+  const json::array& list(std::string_view pointer) const {
+    static const json::array none;
+    const auto* const value = find(pointer);
+    return value != nullptr && value->is_array() ? value->get_array() : none;
+  }
+  std::optional<std::string> text(std::string_view pointer) const {
+    const auto* const value = find(pointer);
+    if (value == nullptr || !value->is_string()) return std::nullopt;
+    return std::string(value->get_string());
+  }
+  std::string text_or_empty(std::string_view pointer) const { return text(pointer).value_or(std::string{}); }
+  void number(std::string_view pointer, int& target) const {
+    const auto* const value = find(pointer);
+    if (value != nullptr && value->is_int64()) target = static_cast<int>(value->get_int64());
+  }
+  template <class Enum, std::size_t n>
+  void choice(std::string_view pointer, Enum& target, const std::pair<std::string_view, Enum> (&choices)[n]) const {
+    const auto found = text(pointer);
+    for (const auto& [word, value] : choices) {
+      if (found == word) target = value;
+    }
+  }
+
+private:
+  const json::value& root_;
+  const Origin& origin_;
+  Errors& errors_;
+};
+
+// For suggestions: the zones of this system.
+std::vector<std::string> zone_names() {
+  std::vector<std::string> names;
+  const fs::path root = "/usr/share/zoneinfo";
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(root, error), end; !error && at != end; at.increment(error)) {
+    auto name = at->path().lexically_relative(root).string();
+    if (model::zone_exists(name)) names.push_back(std::move(name));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void read_zone(Reader& in, const std::string& pointer, std::string& target) {
+  const auto zone = in.text(pointer);
+  if (!zone || zone->empty()) return;
+  if (model::zone_exists(*zone)) {
+    target = *zone;
+    return;
+  }
+  const auto hint = suggest(*zone, zone_names());
+  in.fail(pointer, "config_time_zone",
+          fmt::format("this system knows no time zone \"{}\"{}", *zone,
+                      hint.empty() ? "; allowed: an IANA name such as Europe/Stockholm" : hint));
+}
+
+std::vector<std::string> read_domains(Reader& in, const std::string& list) {
+  std::vector<std::string> rules;
+  const auto count = in.list(list).size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto pointer = fmt::format("{}/{}", list, i);
+    const auto text = in.text(pointer);
+    if (!text || text->empty()) continue;
+    auto rule = model::parse_domain(*text);
+    if (!rule) {
+      in.fail(pointer, "config_domain", rule.error().message);
+    } else if (std::find(rules.begin(), rules.end(), *rule) == rules.end()) {
+      rules.push_back(std::move(*rule));
+    }
+  }
+  return rules;
+}
+
+// Changes what the file states at `pointer`, leaves the rest of `policy` as it is.
+void read_policy(Reader& in, const std::string& pointer, model::Policy& policy) {
+  using model::AutoInvite;
+  using model::Phase;
+  if (auto name = in.text(pointer + "/name")) policy.name = std::move(*name);
+  read_zone(in, pointer + "/time_zone", policy.zone);
+  if (auto locale = in.text(pointer + "/locale")) policy.locale = std::move(*locale);
+  in.number(pointer + "/send_hour", policy.send_hour);
+  in.number(pointer + "/lead_days", policy.lead_days);
+  in.number(pointer + "/valid_days", policy.valid_days);
+  in.number(pointer + "/leaver_days", policy.leaver_days);
+  in.choice(pointer + "/phase", policy.phase, {{"preparation", Phase::preparation}, {"live", Phase::live}});
+  in.choice(pointer + "/auto_invite", policy.auto_invite,
+            {{"hires", AutoInvite::hires}, {"all", AutoInvite::all}, {"none", AutoInvite::none}});
+}
+
+model::Policies read_policies(Reader& in) {
+  model::Policy organisation;
+  read_policy(in, "/organisation", organisation);
+  organisation.allowed_domains = read_domains(in, "/allowed_domains");
+
+  std::map<std::string, model::Policy> companies;
+  std::map<std::string, std::size_t> seen;
+  const auto count = in.list("/companies").size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto pointer = fmt::format("/companies/{}", i);
+    auto policy = organisation;
+    policy.company = in.text_or_empty(pointer + "/key");
+    read_policy(in, pointer, policy);
+    if (in.find(pointer + "/allowed_domains") != nullptr) {
+      policy.allowed_domains = read_domains(in, pointer + "/allowed_domains");
+    }
+    if (const auto [known, added] = seen.emplace(lower(policy.company), i); !added) {
+      in.fail(pointer + "/key", "config_duplicate",
+              fmt::format("the key \"{}\" is taken by /companies/{}; each company needs its own", policy.company,
+                          known->second));
+    }
+    companies.emplace(policy.company, std::move(policy));
+  }
+  return {std::move(organisation), std::move(companies)};
+}
+
+// Local means that nobody can listen between the browser and this daemon.
+bool is_loopback(const boost::urls::url_view& url) {
+  boost::system::error_code error;
+  const std::string host(url.host_address());
+  const auto address = boost::asio::ip::make_address(host, error);
+  return error ? lower(host) == "localhost" : address.is_loopback();
+}
+
+void read_base_url(Reader& in, Web& web) {
+  constexpr const char* pointer = "/web/base_url";
+  const auto text = in.text(pointer);
+  if (!text || text->empty()) return;
+  const auto fail = [&](std::string_view why) {
+    in.fail(pointer, "config_url", fmt::format("\"{}\" {}; allowed: such as https://invite.example.com", *text, why));
+  };
+  const auto parsed = boost::urls::parse_uri(*text);
+  if (!parsed) return fail("is not a URL");
+  const boost::urls::url_view& url = *parsed;
+  const auto scheme = lower(std::string_view(url.scheme().data(), url.scheme().size()));
+  if (scheme != "https" && scheme != "http") return fail("is neither https nor http");
+  if (url.encoded_host().empty()) return fail("has no host");
+  if (url.has_userinfo()) return fail("holds a user name or password, which would stand in every link");
+  if (url.has_query() || url.has_fragment()) return fail("has a query (?) or fragment (#)");
+  if (!url.encoded_path().empty() && url.encoded_path() != "/")
+    return fail("has a path; the pages need a host name of their own");
+  if (url.has_port() && !url.port().empty() && url.port_number() == 0) return fail("has no usable port");
+  if (scheme == "http" && !is_loopback(url)) {
+    return fail(
+        "is not encrypted: anybody on the way could use the link (http is only allowed for loopback addresses)");
+  }
+  web.base_url = text->ends_with('/') ? text->substr(0, text->size() - 1) : *text;
+}
+
+void read_listen(Reader& in, Web& web) {
+  constexpr const char* pointer = "/web/listen";
+  const auto text = in.text(pointer);
+  if (!text) return;
+  const auto fail = [&](std::string_view why) {
+    in.fail(pointer, "config_listen",
+            fmt::format("\"{}\" {}; allowed: an address and a port, such as 127.0.0.1:8620 or [::1]:8620", *text, why));
+  };
+  const auto colon = text->rfind(':');
+  if (colon == std::string::npos) return fail("has no port");
+  std::string host = text->substr(0, colon);
+  const std::string port = text->substr(colon + 1);
+  const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  std::uint32_t number = 0;
+  const auto [end, problem] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (port.empty() || problem != std::errc{} || end != port.data() + port.size() || number > 65535) {
+    return fail("has no port from 0 to 65535 after its last colon");
+  }
+  if (host == "*" || host.empty()) return fail("does not say which address (0.0.0.0 or [::] mean all)");
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(host, error);
+  if (error || address.is_v6() != bracketed) return fail("does not begin with an IP address");
+  web.listen = *text;
+}
+
+// "Example AB <no-reply@example.com>" or "no-reply@example.com".
+std::optional<MailAddress> read_address(Reader& in, const std::string& pointer) {
+  const auto text = in.text(pointer);
+  if (!text || text->empty()) return std::nullopt;
+  const auto refuse = [&](std::string_view why) {
+    in.fail(pointer, "config_mail_address",
+            fmt::format("{}; allowed: such as Example AB <no-reply@example.com> or no-reply@example.com", why));
+    return std::nullopt;
+  };
+  if (std::any_of(text->begin(), text->end(),
+                  [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; })) {
+    return refuse("the address holds a line break or another control character");
+  }
+  std::string_view address = *text;
+  MailAddress parsed;
+  if (address.find_first_of("<>") != std::string_view::npos) {
+    const auto open = address.find('<');
+    if (open == std::string_view::npos || address.find_first_of("<>", open + 1) != address.size() - 1 ||
+        address.back() != '>') {
+      return refuse(fmt::format("\"{}\" does not have one address in < and > at its end", *text));
+    }
+    auto name = address.substr(0, open);
+    while (name.starts_with(' ')) name.remove_prefix(1);
+    while (name.ends_with(' ')) name.remove_suffix(1);
+    if (name.size() >= 2 && name.starts_with('"') && name.ends_with('"')) name = name.substr(1, name.size() - 2);
+    parsed.name = std::string(name);
+    address = address.substr(open + 1, address.size() - open - 2);
+  }
+  const auto email = model::parse_email(address);
+  if (!email) return refuse(email.error().message);
+  const auto local = email->typed.substr(0, email->typed.rfind('@'));
+  if (std::any_of(local.begin(), local.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) {
+    return refuse("the part before the @ must be ASCII, so that every mail server can answer");
+  }
+  parsed.address = local + "@" + email->domain;
+  return parsed;
+}
+
+std::vector<Instance> read_instances(Reader& in, const std::string& list, Role role,
+                                     const std::shared_ptr<const SourceFile>& file) {
+  std::vector<Instance> instances;
+  std::map<std::string, std::size_t> seen;
+  const auto count = in.list(list).size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto pointer = fmt::format("{}/{}", list, i);
+    Instance instance;
+    instance.role = role;
+    instance.name = in.text_or_empty(pointer + "/name");
+    instance.plugin = in.text_or_empty(pointer + "/plugin");
+    in.number(pointer + "/interval_s", instance.interval_s);
+    const auto* const config = in.find(pointer + "/config");
+    instance.config = config != nullptr && config->is_object() ? *config : json::value(json::object{});
+    instance.file = file;
+    instance.pointer = pointer + "/config";
+    if (in.text(pointer + "/isolation") == "process") {
+      in.fail(pointer + "/isolation", "config_not_available",
+              "a process of its own is not available in this version; allowed: inline");
+    }
+    if (!instance.name.empty()) {
+      if (const auto [known, added] = seen.emplace(lower(instance.name), i); !added) {
+        in.fail(
+            pointer + "/name", "config_duplicate",
+            fmt::format("the name \"{}\" is taken by {}/{}; each needs its own", instance.name, list, known->second));
+      }
+    }
+    instances.push_back(std::move(instance));
+  }
+  return instances;
+}
+
+std::vector<std::string> names_of(const std::vector<Instance>& instances) {
+  std::vector<std::string> names;
+  for (const auto& instance : instances) names.push_back(instance.name);
+  return names;
+}
+
+// The instance that the file names at `pointer`, or the only one, or the first where that is the rule.
+std::string read_chosen(Reader& in, const std::string& pointer, std::string_view list,
+                        const std::vector<Instance>& instances, bool first_is_default) {
+  const auto names = names_of(instances);
+  const auto all = [&] {
+    std::string text;
+    for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+  };
+  const auto chosen = in.text(pointer);
+  if (chosen) {
+    if (std::find(names.begin(), names.end(), *chosen) != names.end()) return *chosen;
+    in.fail(pointer, "config_unknown_name",
+            instances.front().embedded
+                ? fmt::format("there is no \"{}\": the file lists no {}, so there is only {}", *chosen, list, all())
+                : fmt::format("{} has no \"{}\"; allowed: {}", list, *chosen, all()));
+    return {};
+  }
+  if (in.find(pointer) != nullptr || names.empty()) return {};
+  if (names.size() > 1 && !first_is_default) {
+    in.fail(pointer, "config_missing_key", fmt::format("{} has more than one; say which: {}", list, all()));
+    return {};
+  }
+  return names.front();
+}
+
+void read_link_keys(Reader& in, Config& config) {
+  const auto count = in.list("/link_keys").size();
+  std::set<int> seen;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto pointer = fmt::format("/link_keys/{}", i);
+    int id = -1;
+    in.number(pointer + "/id", id);
+    if (id < 0) continue;
+    if (!seen.insert(id).second) {
+      in.fail(pointer + "/id", "config_duplicate",
+              fmt::format("the id {} is taken by another key; each needs its own", id));
+    }
+    config.link_keys.push_back({static_cast<std::uint8_t>(id), in.text_or_empty(pointer + "/credential")});
+  }
+}
+
+Instance embedded(Role role, std::string_view list, std::string name, json::object instance_config,
+                  const std::shared_ptr<const SourceFile>& file) {
+  Instance instance;
+  instance.pointer = list;
+  instance.role = role;
+  instance.plugin = name;
+  instance.name = std::move(name);
+  instance.config = std::move(instance_config);
+  instance.embedded = true;
+  instance.file = file;
+  return instance;
+}
+
+const Schema& file_schema() {
+  static const Schema schema = Schema::parse(schema_text()).value();
+  return schema;
+}
+
+Config read(Reader& in, const std::shared_ptr<const SourceFile>& file) {
+  Config config;
+  config.file = file;
+  config.policies = read_policies(in);
+  config.state_dir = in.text_or_empty("/state_dir");
+
+  config.control.socket = in.text_or_empty("/control/socket");
+  if (config.control.socket.native().size() > max_socket_path) {
+    in.fail("/control/socket", "config_length",
+            fmt::format("the path has {} bytes; a Unix socket allows at most {}", config.control.socket.native().size(),
+                        max_socket_path));
+  }
+  config.control.viewer_group = in.text_or_empty("/control/roles/viewer");
+  config.control.operator_group = in.text_or_empty("/control/roles/operator");
+  config.control.admin_group = in.text_or_empty("/control/roles/admin");
+
+  read_listen(in, config.web);
+  read_base_url(in, config.web);
+  in.choice("/web/client_address_header", config.web.client_address_header,
+            {{"none", ClientAddressHeader::none},
+             {"x-real-ip", ClientAddressHeader::x_real_ip},
+             {"x-forwarded-for", ClientAddressHeader::x_forwarded_for}});
+
+  config.sources = read_instances(in, "/sources", Role::source, file);
+  config.transports = read_instances(in, "/transports", Role::transport, file);
+  config.identities = read_instances(in, "/identities", Role::identity, file);
+  if (config.sources.empty()) config.sources.push_back(embedded(Role::source, "/sources", "manual", {}, file));
+  if (config.transports.empty()) {
+    config.transports.push_back(
+        embedded(Role::transport, "/transports", "maildir", {{"path", (config.state_dir / "outbox").string()}}, file));
+  }
+  if (config.identities.empty())
+    config.identities.push_back(embedded(Role::identity, "/identities", "directory", {}, file));
+
+  if (auto from = read_address(in, "/mail/from")) config.mail.from = std::move(*from);
+  config.mail.reply_to = read_address(in, "/mail/reply_to");
+  config.mail.transport = read_chosen(in, "/mail/transport", "transports", config.transports, false);
+  in.number("/mail/max_attempts", config.mail.max_attempts);
+  config.identity = read_chosen(in, "/identity", "identities", config.identities, true);
+
+  for (std::size_t i = 0; i < in.list("/plugin_dirs").size(); ++i) {
+    if (auto path = in.text(fmt::format("/plugin_dirs/{}", i))) config.plugin_dirs.emplace_back(std::move(*path));
+  }
+  if (config.plugin_dirs.empty()) config.plugin_dirs.emplace_back(INVITED_PLUGIN_DIR);
+  if (auto path = in.text("/templates_dir")) config.templates_dir = std::move(*path);
+  read_link_keys(in, config);
+
+  in.number("/limits/cooldown_minutes", config.limits.cooldown_minutes);
+  in.number("/limits/new_links_per_hour", config.limits.new_links_per_hour);
+  in.number("/limits/import_max_mib", config.limits.import_max_mib);
+  using core::log::Level;
+  in.choice("/log/level", config.log_level,
+            {{"trace", Level::trace},
+             {"debug", Level::debug},
+             {"info", Level::info},
+             {"warning", Level::warning},
+             {"error", Level::error}});
+  return config;
+}
+
+}  // namespace
+
+std::string Config::where(std::string_view pointer) const {
+  return place(file->name, file->positions.find(pointer));
+}
+
+tl::expected<Config, Errors> parse(std::string_view text, std::string_view name, const fs::path& folder) {
+  auto document = parse_yaml(text, name);
+  if (!document) return tl::unexpected(std::move(document.error()));
+
+  auto file = std::make_shared<SourceFile>();
+  file->name = std::string(name);
+  file->folder = folder;
+  file->positions = std::move(document->positions);
+  const Origin origin{file->name, file->positions};
+
+  auto errors = file_schema().validate(document->value, origin);
+  std::set<std::string> said;
+  for (const auto& error : errors) said.insert(error.location);
+  file_schema().fill_defaults(document->value);
+  file_schema().resolve_paths(document->value, folder);
+
+  Errors found;
+  Reader reader(document->value, origin, found);
+  auto config = read(reader, file);
+  for (auto& error : found) {
+    if (!said.contains(error.location)) errors.push_back(std::move(error));
+  }
+  if (!errors.empty()) {
+    sort_by_place(errors);
+    if (errors.size() > max_errors) {
+      const auto left_out = errors.size() - max_errors;
+      errors.resize(max_errors);
+      errors.push_back(
+          {core::ErrorKind::invalid, "config_more_errors", fmt::format("{} more errors", left_out), file->name});
+    }
+    return tl::unexpected(std::move(errors));
+  }
+  return config;
+}
+
+tl::expected<Config, Errors> load(const fs::path& file) {
+  auto text = core::read_file(file, max_yaml_bytes);
+  if (!text) {
+    auto error = std::move(text.error());
+    error.location.clear();  // the sentence names the file
+    return tl::unexpected(Errors{std::move(error)});
+  }
+  std::error_code error;
+  const auto absolute = fs::absolute(file, error);
+  if (error) {
+    return tl::unexpected(Errors{{core::ErrorKind::unavailable, "config_unreadable", error.message(), file.string()}});
+  }
+  return parse(*text, file.string(), absolute.parent_path());
+}
+
+fs::path default_file() {
+  return INVITED_CONFIG_FILE;
+}
+
+Errors apply_schema(Instance& instance, std::string_view plugin_schema) {
+  const Origin origin{instance.file->name, instance.file->positions, instance.pointer};
+  const auto schema = Schema::parse(plugin_schema);
+  if (!schema) {
+    auto error = schema.error();
+    error.message = fmt::format("plugin \"{}\": {}", instance.plugin, error.message);
+    error.location = place(origin.file, origin.positions.find(instance.pointer));
+    return {std::move(error)};
+  }
+  auto completed = instance.config;
+  auto errors = schema->validate(completed, origin);
+  if (!errors.empty()) return errors;
+  schema->fill_defaults(completed);
+  schema->resolve_paths(completed, instance.file->folder);
+  instance.config = std::move(completed);
+  return errors;
+}
+
+std::string line(const core::Error& error) {
+  return error.location.empty() ? error.message : fmt::format("{}: {}", error.location, error.message);
+}
+
+std::string_view text(Role role) {
+  switch (role) {
+    case Role::source:
+      return "source";
+    case Role::transport:
+      return "transport";
+    case Role::identity:
+      return "identity";
+  }
+  return "";
+}
+
+}  // namespace invited::config

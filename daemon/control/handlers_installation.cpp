@@ -1,0 +1,135 @@
+#include <boost/json/array.hpp>
+
+#include "control/answers.hpp"
+#include "control/server.hpp"
+#include "store/domains.hpp"
+
+namespace invited::control {
+
+namespace json = boost::json;
+using boost::asio::awaitable;
+using core::HttpResponse;
+
+namespace {
+
+json::object transport_json(const Desk& desk, const TransportInfo& transport) {
+  json::object body{{"name", transport.name}, {"plugin", transport.plugin}, {"state", "ready"}, {"in_use", transport.in_use},
+                    {"outstanding", 0},       {"retry_at", nullptr},        {"detail", ""}};
+  if (!transport.in_use) return body;
+  const auto status = desk.delivery.status();
+  body["outstanding"] = status.outstanding;
+  body["detail"] = status.trouble;
+  if (status.paused) {
+    body["state"] = "paused";
+    body["retry_at"] = model::to_utc_text(desk.clock.now() + status.resumes_in);
+  }
+  return body;
+}
+
+const TransportInfo* find_transport(const Desk& desk, const std::string& name) {
+  const auto found = std::find_if(desk.transports.begin(), desk.transports.end(), [&](const auto& t) { return t.name == name; });
+  return found == desk.transports.end() ? nullptr : &*found;
+}
+
+HttpResponse unknown_transport(const std::string& name) {
+  return problem(404, "unknown_transport", fmt::format("There is no transport \"{}\".", name));
+}
+
+awaitable<HttpResponse> list_domains(Desk* desk, Call) {
+  const auto all = co_await desk->store.read([](store::Db& db) { return store::domains::all(db); });
+  json::array items;
+  for (const auto& domain : all) items.push_back(domain_json(domain));
+  co_return list_answer(std::move(items), nullptr);
+}
+
+awaitable<HttpResponse> add_domain(Desk* desk, Call call) {
+  const auto domain = co_await desk->domains.assert_verified(call.text("name"), {call.actor, call.dry_run});
+  if (!domain) co_return problem(domain.error());
+  co_return answer(call.dry_run ? 200 : 201, domain_json(*domain));
+}
+
+awaitable<HttpResponse> remove_domain(Desk* desk, Call call) {
+  const auto done = co_await desk->domains.remove(call.text("name"), {call.actor, call.dry_run});
+  if (!done) co_return problem(done.error());
+  co_return answer(200, json::object{});
+}
+
+awaitable<void> run_sync(Desk* desk, std::shared_ptr<Job> job, std::vector<std::string> sources) {
+  std::string trouble;
+  for (const std::string& source : sources) {
+    try {
+      const auto rows = co_await desk->fetching.sync(source, [job](const std::vector<model::RowResult>& chunk) {
+        for (const auto& row : chunk) job->row(row);
+      });
+      if (!rows) trouble += (trouble.empty() ? "" : "; ") + source + ": " + rows.error().message;
+    } catch (const store::Unavailable& e) {
+      trouble += (trouble.empty() ? "" : "; ") + source + ": " + e.what();
+    }
+  }
+  if (trouble.empty()) {
+    job->finish(job->row_counts());
+  } else {
+    job->fail(std::move(trouble));
+  }
+}
+
+awaitable<HttpResponse> sync_sources(Desk* desk, Call call) {
+  std::vector<std::string> names;
+  if (const auto name = call.text("source"); !name.empty()) {
+    if (!desk->fetching.has(name)) co_return problem(404, "unknown_source", fmt::format("There is no source \"{}\".", name));
+    names.push_back(name);
+  } else {
+    for (const auto& source : desk->fetching.status()) {
+      if (source.fetches) names.push_back(source.name);
+    }
+  }
+  if (call.dry_run)
+    co_return problem(422, "no_dry_run", "A source is read for real or not at all: try the file itself with user import --dry-run.");
+  auto job = desk->jobs.start("sync", call.actor, false);
+  desk->scope.spawn("sync", run_sync(desk, job, std::move(names)));
+  co_return answer(202, json::object{{"job", job->id()}});
+}
+
+awaitable<HttpResponse> test_transport(Desk* desk, Call call) {
+  const std::string name = call.text("name");
+  const TransportInfo* transport = find_transport(*desk, name);
+  if (transport == nullptr) co_return unknown_transport(name);
+  const auto probed = co_await transport->port->probe();
+  co_return answer(200, json::object{{"ok", probed.has_value()}, {"name", name}, {"message", probed ? *probed : probed.error().message}});
+}
+
+}  // namespace
+
+void add_installation_handlers(Handlers& handlers, Desk& desk) {
+  Desk* d = &desk;
+  const auto now = [](HttpResponse response) -> awaitable<HttpResponse> { co_return response; };
+  handlers["domain.list"] = [d](Call call) { return list_domains(d, std::move(call)); };
+  handlers["domain.add"] = [d](Call call) { return add_domain(d, std::move(call)); };
+  handlers["domain.remove"] = [d](Call call) { return remove_domain(d, std::move(call)); };
+  handlers["source.list"] = [d, now](const Call&) {
+    json::array items;
+    for (const auto& source : d->fetching.status()) items.push_back(source_json(source));
+    return now(list_answer(std::move(items), nullptr));
+  };
+  handlers["source.sync"] = [d](Call call) { return sync_sources(d, std::move(call)); };
+  handlers["transport.list"] = [d, now](const Call&) {
+    json::array items;
+    for (const auto& transport : d->transports) items.push_back(transport_json(*d, transport));
+    return now(list_answer(std::move(items), nullptr));
+  };
+  handlers["transport.test"] = [d](Call call) { return test_transport(d, std::move(call)); };
+  handlers["transport.resume"] = [d, now](const Call& call) {
+    const TransportInfo* transport = find_transport(*d, call.text("name"));
+    if (transport == nullptr) return now(unknown_transport(call.text("name")));
+    if (transport->in_use && !call.dry_run) d->delivery.resume();
+    return now(answer(200, transport_json(*d, *transport)));
+  };
+  handlers["plugin.list"] = [d, now](const Call&) { return now(list_answer(d->plugins.list(), nullptr)); };
+  handlers["plugin.describe"] = [d, now](const Call& call) {
+    const auto described = d->plugins.describe(call.text("name"));
+    return now(described ? answer(200, *described) : problem(described.error()));
+  };
+  handlers["plugin.check"] = [d, now](const Call& call) { return now(answer(200, d->plugins.check(call.text("path")))); };
+}
+
+}  // namespace invited::control

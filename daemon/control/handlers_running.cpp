@@ -1,0 +1,218 @@
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <charconv>
+
+#include "api/openapi.hpp"
+#include "control/answers.hpp"
+#include "control/server.hpp"
+
+namespace invited::control {
+
+namespace json = boost::json;
+using boost::asio::awaitable;
+using core::HttpResponse;
+
+namespace {
+
+constexpr std::size_t most_acts = 10'000;
+
+std::optional<std::int64_t> number_of(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// "12h", "60d", "8w" from now, or the end of a day in the organisation's zone.
+std::optional<core::Instant> until_of(const std::string& text, core::Instant now, const std::string& zone) {
+  if (text.empty()) return now + std::chrono::hours{24 * 60};
+  if (const auto date = model::parse_date(text)) return model::first_instant_of(model::add_days(*date, 1), zone);
+  const auto count = number_of(std::string_view(text).substr(0, text.size() - 1));
+  if (!count || *count < 0 || *count > 100'000) return std::nullopt;
+  switch (text.back()) {
+    case 'h': return now + std::chrono::hours{*count};
+    case 'd': return now + std::chrono::hours{24 * *count};
+    case 'w': return now + std::chrono::hours{24 * 7 * *count};
+    default: return std::nullopt;
+  }
+}
+
+awaitable<HttpResponse> show_plan(Desk* desk, Call call) {
+  const auto until = until_of(call.text("until"), desk->clock.now(), desk->policies.organisation().zone);
+  if (!until) co_return problem(422, "bad_until", fmt::format("\"{}\" is neither a length (12h, 60d, 8w) nor a day (2026-12-01).", call.text("until")));
+  const auto limit = static_cast<std::size_t>(std::clamp<std::int64_t>(call.integer("limit", 100), 1, 1'000));
+  const auto from = static_cast<std::size_t>(std::max<std::int64_t>(0, number_of(call.text("cursor")).value_or(0)));
+  const auto plan = co_await desk->queries.plan(*until, most_acts);
+  const std::string only = call.text("user");
+  json::array items;
+  std::size_t seen = 0;
+  json::value next = nullptr;
+  for (const auto& item : plan.items) {
+    if (!only.empty() && item.user_id != only) continue;
+    if (seen++ < from) continue;
+    if (items.size() == limit) {
+      next = std::to_string(from + limit);
+      break;
+    }
+    items.push_back(plan_item_json(item.user_id, item.name, item.decision, item.zone));
+  }
+  co_return list_answer(std::move(items), std::move(next));
+}
+
+awaitable<HttpResponse> show_why(Desk* desk, Call call) {
+  const auto why = co_await desk->queries.why(call.text("id"));
+  if (!why) co_return problem(why.error());
+  co_return answer(200, why_json(*why));
+}
+
+awaitable<json::object> status_json(Desk* desk) {
+  const auto counts = co_await desk->queries.counts();
+  const auto held = co_await desk->queries.invitations(std::nullopt, true, "", std::nullopt, 20);
+  const auto now = desk->clock.now();
+  const auto delivery = desk->delivery.status();
+  json::object numbers{{"users", counts.users}, {"held", counts.held}, {"provider_tasks", counts.provider_tasks}, {"accepted_since_start", delivery.accepted}};
+  for (const auto& [state, n] : counts.invitations) numbers["invitations_" + state] = n;
+  for (const auto& [state, n] : counts.deliveries) numbers["mails_" + state] = n;
+  json::array waits;
+  if (!desk->gate.held().empty()) waits.emplace_back(desk->gate.held() + " Look at the plan (invitectl plan show), then: invitectl state confirm");
+  for (const auto& source : desk->gate.unread_sources()) waits.emplace_back("The source " + source + " is being read for the first time since the start.");
+  if (delivery.paused) waits.emplace_back(fmt::format("The transport is paused for {} s: {}", delivery.resumes_in.count() / 1'000, delivery.trouble));
+  json::array parked;
+  for (const auto& view : held) {
+    parked.push_back(json::object{{"invitation", view.invitation.key.text()},
+                                  {"user", view.user_id},
+                                  {"reason", view.invitation.held_reason},
+                                  {"detail", view.delivery ? view.delivery->detail : std::string()}});
+  }
+  json::array transports;
+  for (const auto& transport : desk->transports) {
+    transports.push_back(json::object{{"name", transport.name},
+                                      {"plugin", transport.plugin},
+                                      {"state", transport.in_use && delivery.paused ? "paused" : "ready"},
+                                      {"in_use", transport.in_use},
+                                      {"outstanding", transport.in_use ? delivery.outstanding : 0},
+                                      {"retry_at", nullptr},
+                                      {"detail", transport.in_use ? delivery.trouble : std::string()}});
+  }
+  json::array sources;
+  for (const auto& source : desk->fetching.status()) sources.push_back(source_json(source));
+  co_return json::object{
+      {"version", desk->version},
+      {"organisation", desk->policies.organisation().name},
+      {"zone", desk->policies.organisation().zone},
+      {"now", model::to_utc_text(now)},
+      {"started_at", model::to_utc_text(desk->started_at)},
+      {"ready", waits.empty()},
+      {"sending", desk->gate.open() && !delivery.paused},
+      {"waits_for", std::move(waits)},
+      {"counts", std::move(numbers)},
+      {"held", std::move(parked)},
+      {"next", nullptr},
+      {"transports", std::move(transports)},
+      {"sources", std::move(sources)},
+      {"identities", json::array{json::object{{"name", desk->identity}, {"plugin", desk->identity_plugin}, {"state", "ready"}, {"waiting", counts.provider_tasks}, {"detail", ""}}}}};
+}
+
+awaitable<HttpResponse> show_status(Desk* desk, Call) {
+  auto body = co_await status_json(desk);
+  co_return answer(200, body);
+}
+
+awaitable<HttpResponse> confirm_state(Desk* desk, Call call) {
+  if (!call.dry_run) {
+    desk->gate.confirm();
+    if (desk->on_state_confirmed) desk->on_state_confirmed();
+  }
+  auto body = co_await status_json(desk);
+  co_return answer(200, body);
+}
+
+awaitable<HttpResponse> list_audit(Desk* desk, Call call) {
+  const auto limit = static_cast<std::size_t>(std::clamp<std::int64_t>(call.integer("limit", 100), 1, 1'000));
+  const store::audit::Range range{std::nullopt, number_of(call.text("cursor"))};
+  const auto events = co_await desk->queries.audit(range, call.text("subject"), limit);
+  json::array items;
+  for (const auto& event : events) items.push_back(audit_json(event));
+  co_return list_answer(std::move(items), events.size() == limit ? json::value(std::to_string(events.back().seq)) : json::value(nullptr));
+}
+
+awaitable<HttpResponse> verify_audit(Desk* desk, Call) {
+  const auto result = co_await desk->queries.verify_audit();
+  json::object body{{"ok", !result.broken}, {"checked", result.checked}, {"first_bad_seq", nullptr}};
+  if (result.broken) {
+    body["first_bad_seq"] = *result.broken;
+    body["message"] = fmt::format("The record is broken at event {}: it was changed, removed or reordered after it was written.", *result.broken);
+  } else {
+    body["message"] = fmt::format("All {} events are as they were written.", result.checked);
+  }
+  co_return answer(200, body);
+}
+
+// Follows the audit: looks twice a second, says ping each 15 seconds.
+struct AuditReader {
+  Desk* desk;
+  std::int64_t after;
+  std::string subject;
+
+  static awaitable<std::optional<std::string>> step(std::shared_ptr<AuditReader> reader) {
+    for (int look = 0; look < 30; ++look) {
+      const store::audit::Range range{reader->after, std::nullopt};
+      const auto events = co_await reader->desk->queries.audit(range, reader->subject, 200);
+      if (!events.empty()) {
+        std::string piece;
+        for (const auto& event : events) piece += json::serialize(audit_json(event)) + "\n";
+        reader->after = events.back().seq;
+        co_return piece;
+      }
+      co_await reader->desk->clock.sleep_for(core::Milliseconds{500});
+    }
+    co_return std::string("{\"event\":\"ping\"}\n");
+  }
+};
+
+HttpResponse ndjson(core::HttpBodyStream stream) {
+  HttpResponse response;
+  response.headers = {{"Content-Type", "application/x-ndjson"}, {"Cache-Control", "no-store"}};
+  response.stream = std::move(stream);
+  return response;
+}
+
+awaitable<HttpResponse> follow_events(Desk* desk, Call call) {
+  std::int64_t after = call.integer("from", 0) - 1;
+  if (!call.values.contains("from")) after = co_await desk->store.read([](store::Db& db) { return store::audit::last_seq(db); });
+  auto reader = std::make_shared<AuditReader>(AuditReader{desk, after, call.text("subject")});
+  co_return ndjson([reader] { return AuditReader::step(reader); });
+}
+
+}  // namespace
+
+void add_running_handlers(Handlers& handlers, Desk& desk) {
+  Desk* d = &desk;
+  const auto now = [](HttpResponse response) -> awaitable<HttpResponse> { co_return response; };
+  const auto unknown_job = [](const std::string& id) { return problem(404, "unknown_job", fmt::format("There is no job {} (jobs are kept for a while after their end).", id)); };
+  handlers["plan.show"] = [d](Call call) { return show_plan(d, std::move(call)); };
+  handlers["why"] = [d](Call call) { return show_why(d, std::move(call)); };
+  handlers["status"] = [d](Call call) { return show_status(d, std::move(call)); };
+  handlers["state.confirm"] = [d](Call call) { return confirm_state(d, std::move(call)); };
+  handlers["events"] = [d](Call call) { return follow_events(d, std::move(call)); };
+  handlers["audit.list"] = [d](Call call) { return list_audit(d, std::move(call)); };
+  handlers["audit.verify"] = [d](Call call) { return verify_audit(d, std::move(call)); };
+  handlers["job.list"] = [d, now](const Call&) {
+    json::array items;
+    for (const auto& job : d->jobs.newest_first()) items.push_back(job->describe());
+    return now(list_answer(std::move(items), nullptr));
+  };
+  handlers["job.show"] = [d, now, unknown_job](const Call& call) {
+    const auto job = d->jobs.find(call.text("id"));
+    return now(job ? answer(200, job->describe()) : unknown_job(call.text("id")));
+  };
+  handlers["job.watch"] = [d, now, unknown_job](const Call& call) {
+    const auto job = d->jobs.find(call.text("id"));
+    if (!job) return now(unknown_job(call.text("id")));
+    const auto from = static_cast<std::size_t>(std::max<std::int64_t>(0, call.integer("from", 0)));
+    return now(ndjson(d->jobs.follow(job, from)));
+  };
+  handlers["openapi"] = [d, now](const Call&) { return now(answer(200, api::openapi(d->version))); };
+}
+
+}  // namespace invited::control

@@ -1,0 +1,249 @@
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "control/answers.hpp"
+#include "control/server.hpp"
+
+namespace invited::control {
+
+namespace json = boost::json;
+using boost::asio::awaitable;
+using core::HttpResponse;
+
+namespace {
+
+constexpr std::size_t most_rows = 1'000;
+
+model::UserFilter filter_of(const json::object& values) {
+  model::UserFilter filter;
+  const auto text = [&](std::string_view field) -> std::optional<std::string> {
+    const auto* value = values.if_contains(field);
+    if (value == nullptr || !value->is_string()) return std::nullopt;
+    return std::string(value->as_string());
+  };
+  filter.company = text("company");
+  filter.department = text("department");
+  filter.authorised_company = text("authorised_company");
+  filter.role = text("role");
+  if (const auto* enabled = values.if_contains("enabled")) filter.enabled = enabled->as_bool();
+  if (const auto connection = text("connection")) filter.connection = model::parse_connection(*connection);
+  if (const auto date = text("start_before")) filter.start_before = model::parse_date(*date);
+  if (const auto date = text("start_after")) filter.start_after = model::parse_date(*date);
+  if (const auto state = text("invitation")) filter.invitation = model::parse_invitation_state(*state);
+  filter.search = text("search").value_or("");
+  return filter;
+}
+
+// The body as the flat record of a source: text for everything.
+std::string record_body(const json::object& values) {
+  json::object record;
+  for (const auto& [key, value] : values) {
+    if (value.is_string()) {
+      record[key] = value;
+    } else if (value.is_bool()) {
+      record[key] = value.as_bool() ? "true" : "false";
+    } else if (value.is_array()) {
+      std::string joined;
+      for (const auto& item : value.as_array()) joined += (joined.empty() ? "" : ",") + std::string(item.as_string());
+      record[key] = joined;
+    }
+  }
+  return json::serialize(record);
+}
+
+awaitable<HttpResponse> user_answer(Desk* desk, std::string user_id, unsigned status) {
+  const auto view = co_await desk->queries.user(user_id);
+  if (!view) co_return problem(view.error());
+  co_return answer(status, user_json(*view, desk->policies));
+}
+
+HttpResponse rejected(const model::RowResult& row) {
+  return problem(422, row.reason, row.message, {{"/" + row.column, row.reason, row.message}});
+}
+
+// Adds or changes one user through the source that takes records: by hand is a source like any other.
+awaitable<HttpResponse> write_record(Desk* desk, Call call, json::object record) {
+  const std::string user_id(record.at("user_id").as_string());
+  const std::string source = desk->fetching.taker_of("record");
+  if (source.empty()) co_return problem(409, "no_manual_source", "No configured source takes records by hand: add a source with the plugin \"manual\".");
+  auto rows = std::make_shared<std::vector<model::RowResult>>();
+  model::SourcePush push{"record", "application/json", "", record_body(record)};
+  service::IntakeContext context{source, call.actor, call.dry_run};
+  const auto reply = co_await desk->fetching.push(source, std::move(push), std::move(context),
+                                                  [rows](const std::vector<model::RowResult>& chunk) { rows->insert(rows->end(), chunk.begin(), chunk.end()); });
+  if (!reply) co_return problem(reply.error());
+  if (rows->empty()) co_return problem(500, "source_gave_nothing", "The source took the record and gave nothing back: look at the journal for its plugin.");
+  const model::RowResult& row = rows->front();
+  if (row.outcome == model::RowOutcome::rejected) co_return rejected(row);
+  json::object body = to_json(row);
+  body.erase("line");
+  const auto view = co_await desk->queries.user(user_id);
+  body["user"] = view ? user_json(*view, desk->policies) : record;  // a dry run leaves no user behind
+  co_return answer(row.applied == model::RowOutcome::created && !call.dry_run ? 201 : 200, body);
+}
+
+awaitable<HttpResponse> list_users(Desk* desk, Call call) {
+  const auto limit = static_cast<std::size_t>(std::clamp<std::int64_t>(call.integer("limit", 100), 1, most_rows));
+  std::optional<core::Id> after;
+  if (const auto cursor = call.text("cursor"); !cursor.empty()) {
+    after = core::Id::parse(cursor);
+    if (!after) co_return problem(422, "bad_cursor", "The cursor is not one of ours: use next_cursor of the answer before.");
+  }
+  const auto page = co_await desk->queries.users(filter_of(call.values), after, limit);
+  json::array items;
+  for (const auto& view : page.users) items.push_back(user_json(view, desk->policies));
+  co_return list_answer(std::move(items), page.next ? json::value(page.next->text()) : json::value(nullptr));
+}
+
+awaitable<HttpResponse> add_user(Desk* desk, Call call) {
+  const auto present = co_await desk->queries.user(call.text("user_id"));
+  if (present)
+    co_return problem(409, "user_exists", fmt::format("There is already a user \"{}\": change it with user set.", present->loaded.user.user_id));
+  json::object record = call.values;
+  co_return co_await write_record(desk, std::move(call), std::move(record));
+}
+
+awaitable<HttpResponse> set_user(Desk* desk, Call call) {
+  const auto present = co_await desk->queries.user(call.text("id"));
+  if (!present) co_return problem(present.error());
+  json::object record = call.values;
+  record.erase("id");
+  record["user_id"] = present->loaded.user.user_id;
+  co_return co_await write_record(desk, std::move(call), std::move(record));
+}
+
+awaitable<void> run_import(Desk* desk, std::shared_ptr<Job> job, std::string source, model::SourcePush push, service::IntakeContext context) {
+  std::string trouble;
+  try {
+    const auto reply = co_await desk->fetching.push(source, std::move(push), std::move(context), [job](const std::vector<model::RowResult>& rows) {
+      for (const auto& row : rows) job->row(row);
+    });
+    if (!reply) trouble = reply.error().message;
+    if (reply && reply->status >= 400) trouble = reply->body;
+  } catch (const store::Unavailable& e) {
+    trouble = std::string(e.what()) + "; rows before this are applied, import the file again to go on";
+  }
+  if (trouble.empty()) {
+    job->finish(job->row_counts());
+  } else {
+    job->fail(std::move(trouble));
+  }
+}
+
+awaitable<HttpResponse> import_users(Desk* desk, Call call) {
+  std::string source = call.text("source");
+  if (source.empty()) source = desk->fetching.taker_of("import");
+  if (source.empty()) co_return problem(409, "no_import_source", "No configured source reads files: add a source with the plugin \"file\".");
+  if (!desk->fetching.has(source)) co_return problem(404, "unknown_source", fmt::format("There is no source \"{}\".", source));
+  auto job = desk->jobs.start("import", call.actor, call.dry_run);
+  model::SourcePush push{"import", std::string(call.request.header("content-type")), call.text("file_name"), std::move(call.request.body)};
+  desk->scope.spawn("import", run_import(desk, job, source, std::move(push), {source, call.actor, call.dry_run}));
+  co_return answer(202, json::object{{"job", job->id()}});
+}
+
+awaitable<HttpResponse> send_one(Desk* desk, Call call) {
+  const std::string id = call.text("id");
+  const auto applied = co_await desk->users.send_verification(id, {call.actor, call.dry_run});
+  if (!applied) co_return problem(applied.error());
+  const auto view = co_await desk->queries.user(id);
+  if (!view) co_return problem(view.error());
+  const bool connecting = applied->connecting || applied->decision.action == model::Action::connect;
+  co_return answer(200, json::object{{"action", connecting ? "connect" : "send"}, {"user", user_json(*view, desk->policies)}});
+}
+
+template <class Act>
+Handler user_act(Desk* desk, Act act) {
+  struct Step {
+    static awaitable<HttpResponse> run(Desk* owner, Act what, Call call) {
+      const std::string id = call.text("id");
+      const service::Act by{call.actor, call.dry_run};
+      const auto done = co_await what(owner->users, id, by);
+      if (!done) co_return problem(done.error());
+      co_return co_await user_answer(owner, id, 200);
+    }
+  };
+  return [desk, act](Call call) { return Step::run(desk, act, std::move(call)); };
+}
+
+awaitable<HttpResponse> make_plan(Desk* desk, Call call) {
+  service::BulkRequest request;
+  if (const auto* filter = call.values.if_contains("filter"); filter != nullptr && filter->is_object()) request.filter = filter_of(filter->as_object());
+  request.include_scheduled = call.flag("include_scheduled");
+  request.include_recent = call.flag("include_recent");
+  const auto plan = co_await desk->bulk.plan(request, call.actor);
+  json::object skipped;
+  for (const auto code : {"connected", "no_login_email", "in_review", "disabled", "verified_domain", "scheduled", "cooldown"}) skipped[code] = 0;
+  for (const auto& [code, count] : plan.skipped) skipped[code] = count;
+  json::array examples;
+  for (const auto& user_id : plan.examples) {
+    if (const auto view = co_await desk->queries.user(user_id))
+      examples.push_back(json::object{{"user", user_id}, {"name", view->loaded.user.name}, {"login_email", view->loaded.user.login_email}, {"action", "send"}});
+  }
+  co_return answer(201, json::object{{"plan", plan.key.text()},
+                                     {"matched", plan.matched},
+                                     {"send", plan.send},
+                                     {"connect", plan.connect},
+                                     {"skipped", std::move(skipped)},
+                                     {"examples", std::move(examples)}});
+}
+
+void tell(Job& job, const service::BulkProgress& progress) { job.progress(progress.done, progress.total, 0); }
+
+json::object bulk_counts(const service::BulkProgress& progress) {
+  json::object skipped;
+  for (const auto& [code, count] : progress.skipped) skipped[code] = count;
+  return {{"sent", progress.sent}, {"connected", progress.connected}, {"failed", 0}, {"skipped", std::move(skipped)}};
+}
+
+awaitable<void> run_bulk(Desk* desk, std::shared_ptr<Job> job, core::Id plan) {
+  std::string trouble;
+  try {
+    const auto done = co_await desk->bulk.go_on(plan, [job](const service::BulkProgress& progress) { tell(*job, progress); });
+    job->finish(bulk_counts(done));
+  } catch (const std::runtime_error& e) {
+    trouble = std::string(e.what()) + "; it goes on when the daemon is started again";
+  }
+  if (!trouble.empty()) job->fail(std::move(trouble));
+}
+
+awaitable<HttpResponse> run_plan(Desk* desk, Call call) {
+  const auto key = core::Id::parse(call.text("id"));
+  if (!key) co_return problem(404, "unknown_plan", "There is no such plan.");
+  if (call.dry_run) co_return problem(422, "plan_is_the_dry_run", "The plan itself is the dry run: nothing more is to be computed.");
+  const auto started = co_await desk->bulk.start(*key);
+  if (!started) co_return problem(started.error());
+  auto job = desk->jobs.start("send-verification", call.actor, false);
+  desk->scope.spawn("bulk send", run_bulk(desk, job, *key));
+  co_return answer(202, json::object{{"job", job->id()}});
+}
+
+}  // namespace
+
+boost::asio::awaitable<void> resume_bulk(Desk& desk) {
+  const auto plans = co_await desk.bulk.interrupted();
+  for (const core::Id& plan : plans) {
+    auto job = desk.jobs.start("send-verification", "daemon", false);
+    desk.scope.spawn("bulk send", run_bulk(&desk, job, plan));
+  }
+}
+
+void add_user_handlers(Handlers& handlers, Desk& desk) {
+  Desk* d = &desk;
+  handlers["user.list"] = [d](Call call) { return list_users(d, std::move(call)); };
+  handlers["user.show"] = [d](Call call) { return user_answer(d, call.text("id"), 200); };
+  handlers["user.add"] = [d](Call call) { return add_user(d, std::move(call)); };
+  handlers["user.set"] = [d](Call call) { return set_user(d, std::move(call)); };
+  handlers["user.import"] = [d](Call call) { return import_users(d, std::move(call)); };
+  handlers["user.send-verification"] = [d](Call call) { return send_one(d, std::move(call)); };
+  handlers["user.disconnect"] = user_act(d, [](service::Users& users, std::string id, service::Act act) { return users.disconnect(std::move(id), std::move(act)); });
+  handlers["user.reset-password"] =
+      user_act(d, [](service::Users& users, std::string id, service::Act act) { return users.reset_password(std::move(id), std::move(act)); });
+  handlers["user.enable"] =
+      user_act(d, [](service::Users& users, std::string id, service::Act act) { return users.set_enabled(std::move(id), true, std::move(act)); });
+  handlers["user.disable"] =
+      user_act(d, [](service::Users& users, std::string id, service::Act act) { return users.set_enabled(std::move(id), false, std::move(act)); });
+  handlers["plan.create"] = [d](Call call) { return make_plan(d, std::move(call)); };
+  handlers["plan.run"] = [d](Call call) { return run_plan(d, std::move(call)); };
+}
+
+}  // namespace invited::control

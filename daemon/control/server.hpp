@@ -1,0 +1,114 @@
+// The control socket: HTTP/1.1 and JSON on a Unix socket, everything routed and checked by the one command table (api/commands.hpp).
+//
+// A handler is keyed by its command's id; the constructor refuses to build a server in which a command has no handler. Each request is known by its
+// peer's uid and groups; each change carries the actor into the audit. [core-thread]
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/json/object.hpp>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/commands.hpp"
+#include "control/jobs.hpp"
+#include "control/roles.hpp"
+#include "core/http_server.hpp"
+#include "core/task_scope.hpp"
+#include "service/bulk.hpp"
+#include "service/catch_up.hpp"
+#include "service/delivery.hpp"
+#include "service/domains.hpp"
+#include "service/fetching.hpp"
+#include "service/queries.hpp"
+#include "service/reviews.hpp"
+#include "service/users.hpp"
+
+namespace invited::control {
+
+// One request that passed routing, role and argument checks.
+struct Call {
+  const api::Command* command = nullptr;
+  boost::json::object values;
+  bool dry_run = false;
+  std::string actor;
+  core::HttpRequest request;
+
+  [[nodiscard]] std::string text(std::string_view field) const;  // "" when absent
+  [[nodiscard]] std::int64_t integer(std::string_view field, std::int64_t fallback) const;
+  [[nodiscard]] bool flag(std::string_view field) const;
+};
+
+using Handler = std::function<boost::asio::awaitable<core::HttpResponse>(Call)>;
+using Handlers = std::map<std::string_view, Handler>;
+
+struct TransportInfo {
+  std::string name;
+  std::string plugin;
+  model::Transport* port = nullptr;
+  bool in_use = false;
+};
+
+// What the plugin layer tells about modules; the app binds it to the registry.
+struct PluginDesk {
+  std::function<boost::json::array()> list;
+  std::function<core::Result<boost::json::object>(const std::string& name)> describe;
+  std::function<boost::json::object(const std::string& path)> check;
+};
+
+// Everything the handlers use; all of it outlives the server.
+struct Desk {
+  core::Clock& clock;
+  core::TaskScope& scope;
+  const model::Policies& policies;
+  service::Queries& queries;
+  service::Users& users;
+  service::Reviews& reviews;
+  service::Domains& domains;
+  service::Bulk& bulk;
+  service::Fetching& fetching;
+  service::Delivery& delivery;
+  service::SendingGate& gate;
+  store::Store& store;
+  Jobs& jobs;
+  std::vector<TransportInfo> transports;
+  PluginDesk plugins;
+  std::string identity;         // instance name
+  std::string identity_plugin;
+  std::string version;
+  core::Instant started_at;
+  std::uint64_t import_bytes = 64ULL * 1024 * 1024;
+  std::function<void()> on_state_confirmed;
+};
+
+class Server {
+public:
+  Server(boost::asio::any_io_executor executor, Desk& desk, const RoleGroups& groups);
+
+  core::Result<std::string> listen(const std::filesystem::path& socket, unsigned mode);
+  core::Result<std::string> adopt(int descriptor);
+  boost::asio::awaitable<void> stop(core::Milliseconds grace);
+
+  // One request from a peer; the tests' door. [core-thread]
+  boost::asio::awaitable<core::HttpResponse> handle(core::HttpRequest request);
+
+private:
+  Desk& desk_;
+  Roles roles_;
+  Handlers handlers_;
+  core::HttpServer http_;
+};
+
+void add_user_handlers(Handlers& handlers, Desk& desk);
+void add_invitation_handlers(Handlers& handlers, Desk& desk);
+void add_installation_handlers(Handlers& handlers, Desk& desk);
+void add_running_handlers(Handlers& handlers, Desk& desk);
+
+// Goes on with bulk runs that an earlier run of the daemon left in the middle, each as a job.
+boost::asio::awaitable<void> resume_bulk(Desk& desk);
+
+}  // namespace invited::control

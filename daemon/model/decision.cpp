@@ -1,0 +1,280 @@
+#include "model/decision.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "model/email.hpp"
+
+namespace invited::model {
+
+namespace {
+
+// Collects the chain of reasons while the rules are asked one after the other.
+class Chain {
+public:
+  explicit Chain(Instant now) { decision_.at = now; }
+
+  void add(std::string_view code, std::string text) { decision_.reasons.push_back({code, std::move(text)}); }
+
+  [[nodiscard]] Decision end(Action action, std::string_view code, std::string text) {
+    add(code, std::move(text));
+    decision_.action = action;
+    return std::move(decision_);
+  }
+  [[nodiscard]] Decision end_at(Action action, Instant at, std::string_view code, std::string text) {
+    decision_.at = at;
+    return end(action, code, std::move(text));
+  }
+  [[nodiscard]] Decision end_due(Action action, CivilDue due, std::string_view code, std::string text) {
+    decision_.at = instant_of(due);
+    decision_.due = std::move(due);
+    return end(action, code, std::move(text));
+  }
+
+private:
+  Decision decision_;
+};
+
+bool domain_allowed(const Facts& facts) {
+  const auto& rules = facts.policy.allowed_domains;
+  return rules.empty() || std::any_of(rules.begin(), rules.end(), [&](const std::string& rule) {
+           return domain_covers(rule, facts.user.login_email_domain);
+         });
+}
+
+// W10 and its relatives: the reason why this user may not be offered anything, if there is one.
+std::optional<Reason> barred(const Facts& facts) {
+  if (!facts.user.enabled)
+    return Reason{reason::disabled, "The user is disabled: nothing is sent until someone enables the user."};
+  if (facts.employment == nullptr) return std::nullopt;
+  const Employment& employment = *facts.employment;
+  if (employment.withdrawn) return Reason{reason::withdrawn, "The employment is withdrawn: nothing is sent."};
+  if (employment.review == ReviewState::rejected)
+    return Reason{reason::review_rejected,
+                  fmt::format("The review rejected the employment{}: nothing is sent.",
+                              employment.review_reason.empty() ? "" : " (" + employment.review_reason + ")")};
+  // The sweep that disables leavers is daily: between midnight and its run nobody is invited to a job that is over.
+  if (const auto left = leaving(facts); left && left->at <= facts.now)
+    return Reason{reason::employment_ended,
+                  fmt::format("The employment ended on {}: nothing is sent.", to_text(*employment.end_date))};
+  return std::nullopt;
+}
+
+bool same_address(const Facts& facts) {
+  return facts.invitation->login_email_canonical == facts.user.login_email_canonical;
+}
+
+// W9: the newest offer was for another address and ended by that, or is about to.
+bool address_moved(const Facts& facts) {
+  if (facts.invitation == nullptr) return false;
+  if (facts.invitation->state == InvitationState::superseded)
+    return facts.invitation->end_reason == reason::login_email_changed;
+  return live(facts.invitation->state) && !same_address(facts);
+}
+
+// What a person ended no rule begins again; another address, a new hire or an administrator does.
+std::optional<Reason> ended_by_person(const Facts& facts) {
+  if (facts.invitation == nullptr || !same_address(facts)) return std::nullopt;
+  const Invitation& invitation = *facts.invitation;
+  if (facts.employment != nullptr && facts.employment->hire_open &&
+      facts.employment->created_at > invitation.created_at)
+    return std::nullopt;
+  if (invitation.state == InvitationState::connected)
+    return Reason{reason::disconnected,
+                  "The connection was deleted: save another login email or send the verification again."};
+  if (invitation.state == InvitationState::cancelled && invitation.end_reason == reason::discarded)
+    return Reason{reason::discarded, "The held invitation was discarded: send the verification when it is wanted."};
+  constexpr std::array by_rule{reason::disabled, reason::withdrawn, reason::review_rejected, reason::employment_ended};
+  if (invitation.state == InvitationState::revoked &&
+      std::find(by_rule.begin(), by_rule.end(), invitation.end_reason) == by_rule.end())
+    return Reason{reason::link_revoked, "The link was revoked: send the verification again when it is wanted."};
+  return std::nullopt;
+}
+
+// W0 for a user whose mail is not out. Adds the rule that invites to the chain, or gives the reason why none does.
+std::optional<Reason> not_by_itself(const Facts& facts, Chain& chain) {
+  const Employment* employment = facts.employment;
+  const Invitation* invitation = facts.invitation;
+  const bool planned = invitation != nullptr && before_mail(invitation->state);
+  if (planned && invitation->cause != InvitationCause::hire) {
+    chain.add(reason::asked, "Someone asked for this invitation: it stands.");
+    return std::nullopt;
+  }
+  if (facts.policy.auto_invite == AutoInvite::none)
+    return Reason{reason::auto_invite_none,
+                  "Automatic invitations are switched off for this company (auto_invite: none)."};
+  if (employment != nullptr && employment->hire_open) {
+    chain.add(reason::hire, fmt::format("New employment from {}: invited by itself.", to_text(employment->start_date)));
+    return std::nullopt;
+  }
+  if (planned && employment != nullptr && invitation->due == due_for(employment->start_date, facts.policy)) {
+    chain.add(reason::scheduled, "The invitation is already planned for this employment.");
+    return std::nullopt;
+  }
+  if (facts.policy.auto_invite == AutoInvite::all &&
+      (invitation == nullptr || planned || invitation->state == InvitationState::cancelled || !same_address(facts))) {
+    chain.add(reason::auto_invite_all, "This company invites every user with a login email (auto_invite: all).");
+    return std::nullopt;
+  }
+  return Reason{reason::not_a_hire, "Not a new hire: the login email is saved and waits for \"send verification\"."};
+}
+
+Decision by_start_date(const Facts& facts, Chain chain) {
+  if (facts.employment == nullptr)
+    return chain.end(Action::send, reason::no_start_date,
+                     "There is no start date to wait for: the mail goes out at once.");
+  const CivilDate start = facts.employment->start_date;
+  const CivilDue due = due_for(start, facts.policy);
+  const bool planned = facts.invitation != nullptr && facts.invitation->state == InvitationState::scheduled &&
+                       facts.invitation->due && same_address(facts);
+  const auto later_text = [&] {
+    return fmt::format("Starts on {}: the mail goes out at {:02}:00 on {} ({}).", to_text(start), due.hour,
+                       to_text(due.date), due.zone);
+  };
+  // A plan that stands is kept to its hour; W1 is about the moment of saving, approving or moving the start.
+  if (planned && facts.invitation->due == due)
+    return chain.end_due(Action::send, due, reason::start_later, later_text());
+  if (planned && facts.invitation->due->date != due.date)
+    chain.add(reason::start_date_changed,
+              fmt::format("It was planned for {}, but the date behind that has changed: planned again.",
+                          to_text(facts.invitation->due->date)));
+  const CivilDate today = local_date(facts.now, facts.policy.zone);
+  if (days_between(today, start) <= facts.policy.lead_days) {
+    const int days = days_between(today, start);
+    const std::string when = days < 0    ? fmt::format("started on {}", to_text(start))
+                             : days == 0 ? std::string("starts today")
+                             : days == 1 ? std::string("starts tomorrow")
+                                         : fmt::format("starts in {} days", days);
+    return chain.end(Action::send, reason::start_tomorrow_or_earlier,
+                     fmt::format("The employment {}: the mail goes out at once.", when));
+  }
+  return chain.end_due(Action::send, due, reason::start_later, later_text());
+}
+
+Decision open_offer(const Facts& facts, Chain chain) {
+  const Invitation& invitation = *facts.invitation;
+  switch (invitation.state) {
+    case InvitationState::verified:
+      return chain.end(Action::connect, reason::confirmed,
+                       "The login email is confirmed: the account is being made at the provider.");
+    case InvitationState::released: {
+      if (facts.delivery != nullptr && !facts.delivery->next_at && facts.delivery->state != DeliveryState::claimed)
+        return chain.end(Action::none, reason::held,
+                         "The mail waits for a person; last word: " +
+                             (facts.delivery->detail.empty() ? "none" : facts.delivery->detail));
+      const Instant next = facts.delivery != nullptr && facts.delivery->next_at ? *facts.delivery->next_at : facts.now;
+      const bool again = facts.delivery != nullptr && facts.delivery->attempts > 0;
+      return chain.end_at(
+          Action::deliver, next, reason::mail_on_its_way,
+          again ? fmt::format("The mail is on its way; {} tries so far, last word: {}", facts.delivery->attempts,
+                              facts.delivery->detail.empty() ? "none" : facts.delivery->detail)
+                : std::string("The mail is queued for its first try."));
+    }
+    default:
+      return chain.end_at(
+          Action::expire, invitation.ends_at.value_or(facts.now), reason::link_open,
+          fmt::format("The mail was accepted on {}: the link is open.",
+                      invitation.accepted_at ? local_text(*invitation.accepted_at, facts.policy.zone) : "?"));
+  }
+}
+
+}  // namespace
+
+CivilDue due_for(CivilDate start, const Policy& policy) {
+  return CivilDue{add_days(start, -policy.lead_days), policy.send_hour, policy.zone};
+}
+
+Decision decide(const Facts& facts) {
+  Chain chain(facts.now);
+  const Invitation* invitation = facts.invitation;
+  const bool open = invitation != nullptr && live(invitation->state);
+  // An open offer of another address is over; only what follows it is decided here.
+  const bool moved = address_moved(facts);
+  const bool current = open && !moved;
+  const bool mail_out = current && invitation->state == InvitationState::sent;
+  const bool held = current && !invitation->held_reason.empty();
+
+  if (auto bar = barred(facts)) return chain.end(open ? Action::cancel : Action::none, bar->code, std::move(bar->text));
+  if (facts.user.connection == Connection::connected)
+    return chain.end(Action::none, reason::connected, "The user is connected: there is nothing to send.");
+  if (facts.user.login_email_canonical.empty())
+    return chain.end(open ? Action::cancel : Action::none, reason::no_login_email,
+                     "No login email is saved: there is no address to send to.");
+  if (current && invitation->state == InvitationState::verified) return open_offer(facts, std::move(chain));
+
+  const bool in_review = facts.employment != nullptr && facts.employment->review == ReviewState::pending;
+  const bool allowed = domain_allowed(facts);
+  // A link that is out lives to its end, whatever holds back the next mail.
+  if (mail_out && !facts.asked && (in_review || !allowed)) return open_offer(facts, std::move(chain));
+  if (in_review)
+    return chain.end(Action::review, reason::in_review,
+                     "The review is not finished: nothing is sent before the last approval.");
+  if (!allowed)
+    return chain.end(open && !mail_out ? Action::cancel : Action::none, reason::domain_not_allowed,
+                     fmt::format("{} is not among the allowed domains.", facts.user.login_email_domain));
+  if (!facts.asked)
+    if (auto ended = ended_by_person(facts)) return chain.end(Action::none, ended->code, std::move(ended->text));
+  if (facts.domain_verified)
+    return chain.end(Action::connect, reason::verified_domain,
+                     fmt::format("{} is a verified domain: connected without a mail.", facts.user.login_email_domain));
+  if (held && !facts.asked)
+    return chain.end(Action::none, reason::held,
+                     fmt::format("The invitation is held ({}): release or discard it.", invitation->held_reason));
+  if (current && !held && invitation->state == InvitationState::released) return open_offer(facts, std::move(chain));
+  if (facts.asked)
+    return chain.end(Action::send, reason::asked,
+                     mail_out
+                         ? "An administrator asks for it: a new mail goes out at once, the older link is superseded."
+                         : "An administrator asks for it: the mail goes out at once.");
+  if (mail_out) return open_offer(facts, std::move(chain));
+  if (moved) {
+    chain.add(reason::login_email_changed, "The login email was changed: the older invitation is superseded.");
+    return by_start_date(facts, std::move(chain));
+  }
+  if (current && invitation->state == InvitationState::draft && invitation->cause != InvitationCause::hire)
+    return chain.end(Action::send, reason::asked, "It was asked for during the review: the mail goes out at once.");
+  auto none = not_by_itself(facts, chain);
+  if (!none) return by_start_date(facts, std::move(chain));
+
+  if (invitation != nullptr && invitation->state == InvitationState::expired)
+    return chain.end(Action::none, reason::link_expired, "The link expired unused: send again to give new days.");
+  return chain.end(open ? Action::cancel : Action::none, none->code, std::move(none->text));
+}
+
+std::optional<Decision> leaving(const Facts& facts) {
+  if (facts.employment == nullptr || !facts.employment->end_date || !facts.user.enabled || facts.employment->withdrawn)
+    return std::nullopt;
+  const CivilDate last = add_days(*facts.employment->end_date, facts.policy.leaver_days);
+  Decision decision;
+  decision.action = Action::disable;
+  decision.due = CivilDue{add_days(last, 1), 0, facts.policy.zone};
+  decision.at = first_instant_of(decision.due->date, facts.policy.zone);
+  decision.reasons.push_back(
+      {reason::employment_ended,
+       fmt::format("The employment ends on {}: active through {}, then disabled and disconnected.",
+                   to_text(*facts.employment->end_date), to_text(last))});
+  return decision;
+}
+
+std::vector<Decision> foreseen(const Facts& facts) {
+  std::vector<Decision> acts;
+  if (Decision next = decide(facts); next.action != Action::none && next.action != Action::review)
+    acts.push_back(std::move(next));
+  if (auto leaver = leaving(facts)) acts.push_back(std::move(*leaver));
+  std::stable_sort(acts.begin(), acts.end(), [](const Decision& a, const Decision& b) { return a.at < b.at; });
+  // Disabling ends whatever was to come.
+  const auto end =
+      std::find_if(acts.begin(), acts.end(), [](const Decision& d) { return d.action == Action::disable; });
+  if (end != acts.end()) acts.erase(end + 1, acts.end());
+  return acts;
+}
+
+std::string_view to_text(Action action) {
+  constexpr std::array<std::string_view, 8> names{"none",    "review", "send",   "deliver",
+                                                  "connect", "cancel", "expire", "disable"};
+  return names.at(static_cast<std::size_t>(action));
+}
+
+}  // namespace invited::model

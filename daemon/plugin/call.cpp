@@ -1,0 +1,54 @@
+#include "plugin/call.hpp"
+
+#include <fmt/format.h>
+
+#include "plugin/abi_text.hpp"
+
+namespace invited::plugin {
+
+namespace {
+
+// Process-wide, so that a handle of one instance means nothing to another. Steps of 16 keep it looking like a pointer.
+std::uintptr_t next_number() {
+  static std::atomic<std::uintptr_t> last{0};
+  return last += 16;
+}
+
+core::ErrorKind kind_of(const Outcome& outcome) {
+  switch (outcome.status) {
+    case INVITED_REJECTED:
+    case INVITED_BAD_CONFIG: return core::ErrorKind::invalid;
+    case INVITED_RETRY:
+    case INVITED_UNKNOWN:
+    case INVITED_CANCELLED: return core::ErrorKind::unavailable;
+    case INVITED_UNSUPPORTED: return core::ErrorKind::conflict;
+    default: return core::ErrorKind::internal;
+  }
+}
+
+std::string_view code_of(invited_status status) {
+  switch (status) {
+    case INVITED_RETRY: return "plugin_retry";
+    case INVITED_REJECTED: return "plugin_rejected";
+    case INVITED_UNKNOWN: return "plugin_unknown";
+    case INVITED_CANCELLED: return "plugin_cancelled";
+    case INVITED_BAD_CONFIG: return "plugin_bad_config";
+    case INVITED_UNSUPPORTED: return "plugin_unsupported";
+    default: return "plugin_internal";
+  }
+}
+
+}  // namespace
+
+Call::Call(std::string_view operation, core::Milliseconds limit)
+    : operation_(operation), limit_(limit), number_(next_number()) {}
+
+core::Error to_error(std::string_view role, std::string_view instance, std::string_view operation,
+                     const Outcome& outcome) {
+  std::string message = fmt::format("{} \"{}\": {} failed ({})", role, instance, operation, status_text(outcome.status));
+  if (!outcome.why.message.empty()) message += ": " + outcome.why.message;
+  if (outcome.why.retry_after_s > 0) message += fmt::format("; it asks for {} s of patience", outcome.why.retry_after_s);
+  return {kind_of(outcome), std::string(code_of(outcome.status)), std::move(message), outcome.why.field};
+}
+
+}  // namespace invited::plugin

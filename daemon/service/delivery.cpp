@@ -1,0 +1,274 @@
+#include "service/delivery.hpp"
+
+#include "core/events.hpp"
+#include "core/log.hpp"
+#include "model/retry.hpp"
+#include "service/looper.hpp"
+#include "store/invitations.hpp"
+#include "store/users.hpp"
+
+namespace invited::service {
+
+namespace {
+
+using model::DeliveryState;
+using model::InvitationState;
+using model::VerdictStatus;
+using store::deliveries::Outcome;
+namespace log = core::log;
+namespace events = core::events;
+
+constexpr core::Milliseconds look_each{1'000};
+constexpr std::size_t rescue_chunk = 256;
+
+// The invitation behind a mail that was taken by the next server, or may have been for the last time.
+void mark_sent(Db& db, Planner& planner, const model::Delivery& delivery, Instant now, std::string_view held) {
+  auto invitation = store::invitations::get(db, delivery.invitation);
+  auto user = store::users::get(db, delivery.user);
+  if (!invitation || !user || invitation->state != InvitationState::released) return;  // ended or confirmed meanwhile
+  const model::Policy& policy = planner.policies().of(user->company);
+  store::invitations::Change change;
+  change.at = now;
+  change.ends_at = model::link_end(now, policy.zone, policy.valid_days);
+  store::invitations::move(db, invitation->key, InvitationState::released, InvitationState::sent, change);
+  store::employments::close_hire(db, user->key);
+  if (!held.empty()) store::invitations::set_held(db, invitation->key, held);
+  planner.audit(db, now, "daemon", "invitation.sent", subject_of(*user), held, "link ends " + model::to_utc_text(*change.ends_at));
+}
+
+void hold(Db& db, Planner& planner, const model::Delivery& delivery, Instant now, std::string_view reason, const std::string& detail) {
+  auto invitation = store::invitations::get(db, delivery.invitation);
+  if (!invitation || invitation->state != InvitationState::released) return;
+  store::invitations::set_held(db, invitation->key, reason);
+  if (auto user = store::users::get(db, delivery.user)) planner.audit(db, now, "daemon", "invitation.held", subject_of(*user), reason, detail);
+}
+
+Outcome outcome_of(const model::Verdict& verdict, const model::Delivery& delivery, Instant now, Instant give_up_at, int max_attempts,
+                   std::uint64_t jitter) {
+  Outcome outcome;
+  outcome.at = now;
+  outcome.phase = verdict.phase;
+  outcome.code = verdict.code;
+  outcome.remote_id = verdict.remote_id;
+  outcome.detail = core::log::printable(verdict.detail);
+  outcome.counts = !verdict.transport_trouble;
+  switch (verdict.status) {
+    case VerdictStatus::accepted:
+      outcome.state = DeliveryState::accepted;
+      break;
+    case VerdictStatus::rejected:
+      outcome.state = verdict.transport_trouble ? DeliveryState::deferred : DeliveryState::rejected;
+      if (verdict.transport_trouble) outcome.next_at = now;
+      break;
+    case VerdictStatus::retry: {
+      outcome.state = DeliveryState::deferred;
+      const Instant next = verdict.transport_trouble ? now : now + model::pause_after(delivery.failures + 1, verdict.retry_after, jitter);
+      if (next < give_up_at && (verdict.transport_trouble || delivery.failures + 1 < max_attempts)) outcome.next_at = next;
+      break;
+    }
+    case VerdictStatus::unknown:
+      outcome.state = DeliveryState::uncertain;
+      if (delivery.uncertain_tries + 1 < model::most_uncertain_tries)
+        outcome.next_at = now + model::pause_after(delivery.uncertain_tries + 1, verdict.retry_after, jitter);
+      break;
+  }
+  return outcome;
+}
+
+// Records one verdict; true if it was still this run's claim.
+bool settle(Db& db, Planner& planner, const Id& run_id, const model::Verdict& verdict, Instant now, int max_attempts, std::uint64_t jitter) {
+  const auto delivery = store::deliveries::get(db, verdict.delivery);
+  if (!delivery) return false;
+  const auto user = store::users::get(db, delivery->user);
+  const int days = user ? planner.policies().of(user->company).valid_days : 5;
+  const Outcome outcome = outcome_of(verdict, *delivery, now, delivery->created_at + std::chrono::hours{24 * days}, max_attempts, jitter);
+  if (!store::deliveries::settle(db, delivery->key, run_id, outcome)) return false;
+  switch (outcome.state) {
+    case DeliveryState::accepted:
+      mark_sent(db, planner, *delivery, now, "");
+      break;
+    case DeliveryState::rejected:
+      hold(db, planner, *delivery, now, model::reason::delivery_rejected, outcome.detail);
+      break;
+    case DeliveryState::deferred:
+      if (!outcome.next_at) hold(db, planner, *delivery, now, model::reason::delivery_gave_up, outcome.detail);
+      break;
+    case DeliveryState::uncertain:
+      if (!outcome.next_at) mark_sent(db, planner, *delivery, now, model::reason::delivery_uncertain);
+      break;
+    default:
+      break;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::optional<std::string> link_of(const core::TokenRing& tokens, const model::Invitation& invitation, const std::string& base_url) {
+  auto token = tokens.make(invitation.key_id, invitation.selector, invitation.salt, invitation.generation, verification_purpose);
+  if (!token) return std::nullopt;
+  return base_url + "/v/" + *token;
+}
+
+Delivery::Delivery(store::Store& store, core::Clock& clock, core::Random& random, boost::asio::any_io_executor executor,
+                   std::shared_ptr<Planner> planner, const core::TokenRing& tokens, MailWriter& writer, model::Transport& transport,
+                   const SendingGate& gate, core::TaskScope& scope, Id run_id, DeliverySettings settings)
+    : store_(store),
+      clock_(clock),
+      random_(random),
+      wakeup_(std::move(executor)),
+      planner_(std::move(planner)),
+      tokens_(tokens),
+      writer_(writer),
+      transport_(transport),
+      gate_(gate),
+      scope_(scope),
+      run_id_(run_id),
+      settings_(std::move(settings)) {}
+
+boost::asio::awaitable<void> Delivery::run() {
+  const Looper looper("delivery", clock_);
+  while (co_await looper.guarded(rescue()) == std::nullopt) co_await clock_.sleep_for(look_each);
+  while (true) {
+    while (co_await looper.guarded(pass()) > 0U) {
+    }
+    core::Milliseconds longest = look_each;
+    if (paused_until_) longest = std::min(longest, std::max(core::Milliseconds{1}, *paused_until_ - clock_.monotonic()));
+    co_await wakeup_.wait_for(clock_, longest);
+  }
+}
+
+boost::asio::awaitable<std::size_t> Delivery::rescue() {
+  std::size_t total = 0;
+  while (true) {
+    const Instant now = clock_.now();
+    const auto rescued = co_await store_.write([planner = planner_, run_id = run_id_, now](Db& db) {
+      const auto keys = store::deliveries::rescue(db, run_id, now, rescue_chunk);
+      for (const Id& key : keys) {
+        const auto delivery = store::deliveries::get(db, key);
+        if (delivery && !delivery->next_at) mark_sent(db, *planner, *delivery, now, model::reason::delivery_uncertain);
+        if (const auto user = delivery ? store::users::get(db, delivery->user) : std::nullopt)
+          planner->audit(db, now, "daemon", "delivery.uncertain", subject_of(*user), "restart");
+      }
+      return keys;
+    });
+    total += rescued.size();
+    if (rescued.size() < rescue_chunk) break;
+  }
+  if (total > 0)
+    log::warning(events::delivery_uncertain, "Mails were on their way when the daemon ended; they may have gone out and go out again with the same Message-ID and link",
+                 {{"mails", std::to_string(total)}});
+  co_return total;
+}
+
+boost::asio::awaitable<std::size_t> Delivery::pass() {
+  if (!gate_.open()) co_return 0;
+  if (paused_until_) {
+    if (clock_.monotonic() < *paused_until_) co_return 0;
+    paused_until_.reset();  // one try; trouble again pauses longer
+  }
+  const std::size_t window = transport_.window();
+  const std::size_t free = window > outstanding_ ? window - outstanding_ : 0;
+  if (free == 0) co_return 0;
+  const Instant now = clock_.now();
+  auto claimed = co_await store_.write([planner = planner_, run_id = run_id_, now, lease = now + settings_.lease, free](Db& db) {
+    std::vector<MailFacts> mails;
+    for (model::Delivery& delivery : store::deliveries::claim(db, run_id, now, lease, free)) {
+      auto invitation = store::invitations::get(db, delivery.invitation);
+      auto user = store::users::get(db, delivery.user);
+      mails.push_back({std::move(user.value()), std::move(invitation.value()), std::move(delivery)});
+    }
+    return mails;
+  });
+  if (claimed.empty()) co_return 0;
+  outstanding_ += claimed.size();
+
+  std::vector<model::OutgoingMail> mails;
+  for (MailFacts& facts : claimed) {
+    const auto refuse = [&](std::string detail) {
+      take_verdict({.delivery = facts.delivery.key, .status = VerdictStatus::rejected, .phase = "render", .detail = std::move(detail)});
+    };
+    const auto link = link_of(tokens_, facts.invitation, settings_.base_url);
+    if (!link) {
+      refuse("the key that made this link is no longer configured: send again to make a new link");
+      continue;
+    }
+    auto mail = writer_.write(facts, *link, planner_->policies().of(facts.user.company), now);
+    if (!mail) {
+      refuse(mail.error().message);
+      continue;
+    }
+    mail->delivery = facts.delivery.key;
+    mail->message_id = facts.delivery.message_id;
+    mail->attempt = facts.delivery.attempts;
+    mail->deadline = now + settings_.lease;
+    mails.push_back(std::move(*mail));
+  }
+  if (!mails.empty()) transport_.send(std::move(mails), [this](model::Verdict verdict) { take_verdict(std::move(verdict)); });
+  co_return claimed.size();
+}
+
+void Delivery::take_verdict(model::Verdict verdict) { scope_.spawn("delivery outcome", record(std::move(verdict))); }
+
+boost::asio::awaitable<void> Delivery::record(model::Verdict verdict) {
+  const Instant now = clock_.now();
+  const std::uint64_t jitter = random_.below(1'000);
+  while (true) {
+    bool full = false;
+    try {
+      co_await store_.write([planner = planner_, run_id = run_id_, verdict, now, jitter, most = settings_.max_attempts](Db& db) {
+        return settle(db, *planner, run_id, verdict, now, most, jitter);
+      });
+    } catch (const store::Unavailable&) {
+      full = true;
+    }
+    if (!full) break;
+    // The outcome of a mail must not be lost: nothing more is claimed by this window until it is written.
+    log::error(events::internal_error, "An outcome cannot be recorded (disk full?); trying again each second", {{"delivery", verdict.delivery.text()}});
+    co_await clock_.sleep_for(look_each);
+  }
+  transport_.settled(verdict.delivery);
+  --outstanding_;
+  if (verdict.transport_trouble) {
+    pause(verdict);
+  } else if (verdict.status == VerdictStatus::accepted) {
+    ++accepted_;
+    troubles_ = 0;
+    trouble_.clear();
+  }
+  if (log::enabled(log::Level::debug))
+    log::debug(events::delivery_accepted, "Outcome recorded", {{"delivery", verdict.delivery.text()}, {"phase", verdict.phase}, {"detail", verdict.detail}});
+  if (verdict.status == VerdictStatus::rejected && !verdict.transport_trouble)
+    log::warning(events::delivery_rejected, "A mail was refused for good; it waits for a person (invitectl invitation list --held)",
+                 {{"delivery", verdict.delivery.text()}, {"detail", verdict.detail}});
+  wakeup_.ring();
+}
+
+void Delivery::pause(const model::Verdict& verdict) {
+  if (paused_until_ && clock_.monotonic() < *paused_until_) return;  // the same trouble, told by another connection
+  ++troubles_;
+  const auto length = model::provider_pause_after(troubles_, verdict.retry_after, random_.below(1'000));
+  paused_until_ = clock_.monotonic() + length;
+  trouble_ = core::log::printable(verdict.detail);
+  log::warning(events::transport_paused, "The transport is paused: nothing is lost, mails go on when the trouble is over",
+               {{"transport", transport_.name()}, {"phase", verdict.phase}, {"detail", trouble_}, {"seconds", std::to_string(length.count() / 1'000)}});
+}
+
+Delivery::Status Delivery::status() const {
+  Status status{.outstanding = outstanding_, .accepted = accepted_, .paused = false, .trouble = trouble_};
+  if (paused_until_) {
+    const auto left = *paused_until_ - clock_.monotonic();
+    status.paused = left.count() > 0;
+    status.resumes_in = std::max(left, core::Milliseconds{0});
+  }
+  return status;
+}
+
+void Delivery::resume() {
+  paused_until_.reset();
+  troubles_ = 0;
+  trouble_.clear();
+  wakeup_.ring();
+}
+
+}  // namespace invited::service

@@ -1,0 +1,130 @@
+#include "service/fetching.hpp"
+
+#include "service/looper.hpp"
+#include "store/meta.hpp"
+
+namespace invited::service {
+
+namespace {
+using core::ErrorKind;
+using core::fail;
+namespace log = core::log;
+namespace events = core::events;
+}  // namespace
+
+Fetching::Fetching(store::Store& store, core::Clock& clock, boost::asio::any_io_executor executor, Intake& intake, SendingGate& gate,
+                   std::vector<model::Source*> sources)
+    : store_(store), clock_(clock), executor_(std::move(executor)), intake_(intake), gate_(gate) {
+  std::vector<std::string> first;
+  for (model::Source* source : sources) {
+    Entry& entry = entries_[source->name()];
+    entry.source = source;
+    entry.wakeup = std::make_unique<core::Wakeup>(executor_);
+    entry.status = {.name = source->name(), .plugin = source->plugin(), .fetches = source->can_fetch()};
+    order_.push_back(source->name());
+    if (source->can_fetch()) first.push_back(source->name());
+    source->on_change([wakeup = entry.wakeup.get()] { wakeup->ring(); });
+  }
+  gate_.expect_sources(first);
+}
+
+void Fetching::start(core::TaskScope& scope) {
+  for (const std::string& name : order_) {
+    if (entries_.at(name).source->can_fetch()) scope.spawn("source " + name, loop(name));
+  }
+}
+
+boost::asio::awaitable<void> Fetching::loop(std::string name) {
+  const Looper looper("source " + name, clock_);
+  Entry& entry = entries_.at(name);
+  while (true) {
+    const auto fetched = co_await looper.guarded(sync(name, {}));
+    (void)fetched;
+    // Read, or declared unavailable for now: what is overdue need not wait for a source that is down.
+    gate_.source_settled(name);
+    co_await entry.wakeup->wait_for(clock_, entry.source->interval());
+  }
+}
+
+boost::asio::awaitable<core::Result<std::size_t>> Fetching::sync(std::string name, RowsProgress progress) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) co_return fail(ErrorKind::not_found, "unknown_source", fmt::format("There is no source \"{}\".", name));
+  Entry& entry = found->second;
+  if (!entry.source->can_fetch())
+    co_return fail(ErrorKind::conflict, "source_not_fetched", fmt::format("The source \"{}\" is not fetched: it takes what is pushed to it.", name));
+  if (entry.busy) co_return fail(ErrorKind::conflict, "source_busy", fmt::format("The source \"{}\" is being read just now.", name));
+  struct Busy {
+    bool& flag;
+    explicit Busy(bool& f) : flag(f) { flag = true; }
+    ~Busy() { flag = false; }
+  } busy(entry.busy);
+  std::size_t rows = 0;
+  while (true) {
+    const auto more = co_await fetch_once(name, progress, &rows);
+    if (!more) {
+      if (entry.status.trouble != more.error().message)
+        log::warning(events::source_failed, "A source cannot be read; it is asked again", {{"source", name}, {"why", more.error().message}});
+      entry.status.trouble = more.error().message;
+      co_return fail(more.error());
+    }
+    entry.status.trouble.clear();
+    if (!*more) break;
+  }
+  co_return rows;
+}
+
+boost::asio::awaitable<core::Result<bool>> Fetching::fetch_once(std::string name, RowsProgress progress, std::size_t* rows) {
+  Entry& entry = entries_.at(name);
+  const std::string cursor = co_await store_.read([name](Db& db) { return store::meta::cursor(db, name); });
+  Intake::Run run(intake_, {.source = name, .actor = "source:" + name}, progress);
+  const auto fetched = co_await entry.source->fetch(cursor, run.sink());
+  if (!fetched) co_return fail(fetched.error());
+  const Instant now = clock_.now();
+  entry.status.last_read = now;
+  const auto& results = run.results();
+  *rows += results.size();
+  entry.status.rows += results.size();
+  if (fetched->cursor != cursor) {
+    co_await store_.write([name, next = fetched->cursor, now](Db& db) { store::meta::put_cursor(db, name, next, now); });
+  }
+  if (!results.empty() || fetched->items > 0) {
+    entry.status.last_change = now;
+    std::size_t refused = 0;
+    for (const auto& row : results) refused += row.outcome == model::RowOutcome::rejected ? 1 : 0;
+    log::info(events::source_fetched, "Records read and applied",
+              {{"source", name}, {"rows", std::to_string(results.size())}, {"rejected", std::to_string(refused)}});
+    if (on_applied_) on_applied_();
+  }
+  const auto finished = co_await entry.source->finish(fetched->cursor, results);
+  if (!finished) co_return fail(finished.error());
+  co_return fetched->more;
+}
+
+boost::asio::awaitable<core::Result<model::SourceReply>> Fetching::push(std::string name, model::SourcePush push, IntakeContext context,
+                                                                        RowsProgress progress) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) co_return fail(ErrorKind::not_found, "unknown_source", fmt::format("There is no source \"{}\".", name));
+  if (!found->second.source->takes(push.kind))
+    co_return fail(ErrorKind::conflict, "source_takes_no_push", fmt::format("The source \"{}\" does not take this ({}).", name, push.kind));
+  const bool dry_run = context.dry_run;
+  Intake::Run run(intake_, std::move(context), std::move(progress));
+  auto reply = co_await found->second.source->handle(std::move(push), run.sink());
+  found->second.status.rows += run.results().size();
+  if (!run.results().empty() && !dry_run && on_applied_) on_applied_();
+  co_return reply;
+}
+
+std::string Fetching::taker_of(std::string_view kind) const {
+  for (const std::string& name : order_) {
+    if (entries_.at(name).source->takes(kind)) return name;
+  }
+  return {};
+}
+
+std::vector<SourceStatus> Fetching::status() const {
+  std::vector<SourceStatus> all;
+  for (const std::string& name : order_) all.push_back(entries_.at(name).status);
+  return all;
+}
+
+}  // namespace invited::service

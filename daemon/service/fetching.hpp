@@ -1,0 +1,75 @@
+// Reads the sources: one loop for each source that can be fetched, and pushes that come through the control socket.
+//
+// fetch → intake (durable) → cursor durable → finish: the source settles its side only after everything it gave is in the store. A crash
+// anywhere reads the same records again, and the same records again change nothing.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/task_scope.hpp"
+#include "core/wakeup.hpp"
+#include "model/ports.hpp"
+#include "service/catch_up.hpp"
+#include "service/intake.hpp"
+#include "store/store.hpp"
+
+namespace invited::service {
+
+struct SourceStatus {
+  std::string name;
+  std::string plugin;
+  bool fetches = false;
+  std::optional<Instant> last_read;
+  std::optional<Instant> last_change;  // the last fetch that had records
+  std::string trouble;                 // why the last fetch failed
+  std::uint64_t rows = 0;              // since the start
+};
+
+class Fetching {
+public:
+  Fetching(store::Store& store, core::Clock& clock, boost::asio::any_io_executor executor, Intake& intake, SendingGate& gate,
+           std::vector<model::Source*> sources);
+
+  // Spawns one loop per fetching source. [core-thread]
+  void start(core::TaskScope& scope);
+  // Fetches one source until it has no more; rows go to `progress`. [core-thread]
+  boost::asio::awaitable<core::Result<std::size_t>> sync(std::string name, RowsProgress progress);
+  // A push from the control socket. Results through `progress`. [core-thread]
+  boost::asio::awaitable<core::Result<model::SourceReply>> push(std::string name, model::SourcePush push, IntakeContext context, RowsProgress progress);
+  // The first source that takes this kind of push; empty if none does.
+  [[nodiscard]] std::string taker_of(std::string_view kind) const;
+  [[nodiscard]] bool has(const std::string& name) const { return entries_.contains(name); }
+  [[nodiscard]] std::vector<SourceStatus> status() const;
+  // Called when intake may have released something.
+  void on_applied(std::function<void()> call) { on_applied_ = std::move(call); }
+
+private:
+  struct Entry {
+    model::Source* source = nullptr;
+    std::unique_ptr<core::Wakeup> wakeup;
+    SourceStatus status;
+    bool busy = false;
+  };
+  boost::asio::awaitable<void> loop(std::string name);
+  boost::asio::awaitable<core::Result<bool>> fetch_once(std::string name, RowsProgress progress, std::size_t* rows);
+
+  store::Store& store_;
+  core::Clock& clock_;
+  boost::asio::any_io_executor executor_;
+  Intake& intake_;
+  SendingGate& gate_;
+  std::vector<std::string> order_;
+  std::map<std::string, Entry> entries_;
+  std::function<void()> on_applied_;
+};
+
+}  // namespace invited::service

@@ -1,0 +1,15 @@
+// Accounts at the provider, one per user.
+#pragma once
+
+#include <optional>
+
+#include "model/entities.hpp"
+#include "store/database.hpp"
+
+namespace invited::store::accounts {
+
+[[nodiscard]] std::optional<model::Account> get(Db& db, const Id& user);
+void put(Db& db, const model::Account& account);
+void remove(Db& db, const Id& user);
+
+}  // namespace invited::store::accounts

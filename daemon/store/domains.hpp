@@ -1,0 +1,21 @@
+// Verified domains (PRODUCT §5): exact names and written-out wildcards.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/entities.hpp"
+#include "store/database.hpp"
+
+namespace invited::store::domains {
+
+[[nodiscard]] std::vector<model::Domain> all(Db& db);
+[[nodiscard]] std::optional<model::Domain> get(Db& db, std::string_view name);
+// True if a verified rule covers this ASCII domain.
+[[nodiscard]] bool covers(Db& db, std::string_view domain);
+void put(Db& db, const model::Domain& domain);
+[[nodiscard]] bool remove(Db& db, std::string_view name);
+
+}  // namespace invited::store::domains

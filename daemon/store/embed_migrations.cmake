@@ -1,0 +1,13 @@
+# Writes the numbered .sql files into one C++ source, in order.
+file(GLOB files ${SOURCE_DIR}/*.sql)
+list(SORT files)
+set(body "#include \"store/migrations.hpp\"\nnamespace invited::store {\nstd::span<const Migration> migrations() {\n  static constexpr Migration all[] = {\n")
+foreach(file IN LISTS files)
+  get_filename_component(name ${file} NAME)
+  string(REGEX MATCH "^[0-9]+" number ${name})
+  math(EXPR number "${number}")
+  file(READ ${file} text)
+  string(APPEND body "    {${number}, \"${name}\", R\"SQL(${text})SQL\"},\n")
+endforeach()
+string(APPEND body "  };\n  return all;\n}\n}  // namespace invited::store\n")
+file(WRITE ${OUTPUT} "${body}")

@@ -1,0 +1,44 @@
+// Bulk plans: computed once, then run exactly so; an interrupted run goes on from the items not yet done.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "store/database.hpp"
+
+namespace invited::store::plans {
+
+struct Plan {
+  Id key;
+  std::string kind;    // "send-verification"
+  std::string actor;
+  std::string detail;  // JSON: the filter and the counts, as shown
+  std::string state;   // planned, running, done
+  Instant created_at{};
+};
+
+struct Item {
+  std::int64_t number = 0;
+  Id user;
+};
+
+void insert(Db& db, const Plan& plan);
+void set_detail(Db& db, const Id& key, std::string_view detail);
+[[nodiscard]] std::optional<Plan> get(Db& db, const Id& key);
+// Guarded: planned → running; false when it is not `planned`.
+[[nodiscard]] bool start(Db& db, const Id& key);
+void finish(Db& db, const Id& key);
+[[nodiscard]] std::vector<Plan> running(Db& db);
+
+void add_items(Db& db, const Id& key, std::int64_t first_number, const std::vector<Id>& users);
+[[nodiscard]] std::vector<Item> open_items(Db& db, const Id& key, std::size_t limit);
+void settle_item(Db& db, const Id& key, std::int64_t number, std::string_view outcome);
+[[nodiscard]] std::vector<std::pair<std::string, std::int64_t>> count_outcomes(Db& db, const Id& key);
+// Drops plans that were never run, and finished ones, made before `before`; at most `limit`.
+[[nodiscard]] std::size_t prune(Db& db, Instant before, std::size_t limit);
+
+}  // namespace invited::store::plans

@@ -1,0 +1,151 @@
+#include "store/store.hpp"
+
+#include <sqlite3.h>
+
+#include <boost/asio/post.hpp>
+
+namespace invited::store {
+
+namespace {
+
+bool is_full(int code) { return code == SQLITE_FULL || code == SQLITE_NOMEM || code == SQLITE_READONLY; }
+
+std::exception_ptr translated(const SQLite::Exception& e) {
+  if (is_full(e.getErrorCode()))
+    return std::make_exception_ptr(Unavailable(fmt::format("the state cannot be written now: {}", e.what())));
+  return std::make_exception_ptr(e);
+}
+
+}  // namespace
+
+Store::Store(Db& db, boost::asio::any_io_executor executor, Mode mode, Fatal on_fatal)
+    : db_(db), executor_(std::move(executor)), mode_(mode), on_fatal_(std::move(on_fatal)) {
+  if (mode_ == Mode::threaded) thread_ = std::thread([this] { run_thread(); });
+}
+
+Store::~Store() {
+  *alive_ = false;
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  ready_.notify_one();
+  thread_.join();
+}
+
+std::size_t Store::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return queue_.size();
+}
+
+boost::asio::awaitable<void> Store::enqueue(std::function<void(Db&)> work, bool writes) {
+  namespace asio = boost::asio;
+  // A closure under way cannot be taken back: cancellation waits for it.
+  co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(
+      [this, writes](auto handler, std::function<void(Db&)> closure) {
+        push(Job{std::move(closure), asio::any_completion_handler<void(std::exception_ptr)>(std::move(handler)), writes, nullptr});
+      },
+      asio::use_awaitable, std::move(work));
+}
+
+void Store::push(Job job) {
+  bool post_turn = false;
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(job));
+    if (mode_ == Mode::inline_ && !turn_posted_) post_turn = turn_posted_ = true;
+  }
+  if (mode_ == Mode::threaded) {
+    ready_.notify_one();
+  } else if (post_turn) {
+    boost::asio::post(executor_, [this, alive = alive_] {
+      if (!*alive) return;
+      std::deque<Job> batch;
+      batch.swap(queue_);
+      turn_posted_ = false;
+      run_batch(std::move(batch));
+    });
+  }
+}
+
+void Store::run_thread() {
+  while (true) {
+    std::deque<Job> batch;
+    {
+      std::unique_lock lock(mutex_);
+      ready_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      batch.swap(queue_);
+    }
+    run_batch(std::move(batch));
+  }
+}
+
+void Store::run_batch(std::deque<Job> batch) {
+  commit_together(batch);
+  complete(batch);
+}
+
+void Store::commit_together(std::deque<Job>& batch) {
+  const bool writes = std::any_of(batch.begin(), batch.end(), [](const Job& job) { return job.writes; });
+  auto& raw = db_.raw();
+  const auto lost = [&](const std::exception_ptr& error) {
+    for (Job& job : batch) {
+      if (job.writes && !job.error) job.error = error;
+    }
+  };
+  try {
+    if (writes) raw.exec("BEGIN IMMEDIATE");
+  } catch (const SQLite::Exception& e) {
+    lost(translated(e));
+  }
+  for (Job& job : batch) {
+    if (job.error) continue;
+    try {
+      if (!job.writes) {
+        job.work(db_);
+        continue;
+      }
+      raw.exec("SAVEPOINT closure");
+      job.work(db_);
+      raw.exec("RELEASE closure");
+    } catch (const SQLite::Exception& e) {
+      job.error = translated(e);
+    } catch (...) {
+      job.error = std::current_exception();
+    }
+    if (job.error && job.writes) {
+      // SQLite may have ended the whole transaction by itself (disk full): then everybody in it is undone.
+      if (sqlite3_get_autocommit(raw.getHandle()) != 0) {
+        lost(job.error);
+        return;
+      }
+      try {
+        raw.exec("ROLLBACK TO closure; RELEASE closure");
+      } catch (const SQLite::Exception& e) {
+        on_fatal_(e.what());
+      }
+    }
+  }
+  if (!writes || sqlite3_get_autocommit(raw.getHandle()) != 0) return;
+  try {
+    raw.exec("COMMIT");
+  } catch (const SQLite::Exception& e) {
+    lost(translated(e));
+    try {
+      if (sqlite3_get_autocommit(raw.getHandle()) == 0) raw.exec("ROLLBACK");
+    } catch (const SQLite::Exception&) {
+    }
+    if (!is_full(e.getErrorCode())) on_fatal_(e.what());
+  }
+}
+
+void Store::complete(std::deque<Job>& batch) {
+  for (Job& job : batch) {
+    job.work = nullptr;
+    boost::asio::post(executor_, [done = std::move(job.done), error = job.error]() mutable { std::move(done)(error); });
+  }
+}
+
+}  // namespace invited::store

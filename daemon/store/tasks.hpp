@@ -1,0 +1,27 @@
+// What is owed to the identity provider. A task is made in the transaction that decides it and leaves when the provider has done it;
+// a user's tasks are done in the order they were made.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "model/entities.hpp"
+#include "store/database.hpp"
+
+namespace invited::store::tasks {
+
+// One open task per user and kind: a second is the same task (its time is moved up). Removing and making an account are each other's undoing:
+// the older, not yet done opposite is kept, the order decides.
+void put(Db& db, const model::ProviderTask& task);
+[[nodiscard]] std::vector<model::ProviderTask> due(Db& db, Instant now, std::size_t limit);
+[[nodiscard]] std::optional<Instant> next_at(Db& db);
+[[nodiscard]] std::optional<model::ProviderTask> get(Db& db, const Id& key);
+[[nodiscard]] std::vector<model::ProviderTask> of_user(Db& db, const Id& user);
+void postpone(Db& db, const Id& key, std::optional<Instant> next_at, std::string_view detail);
+void done(Db& db, const Id& key);
+void drop(Db& db, const Id& user, model::ProviderTaskKind kind);
+[[nodiscard]] std::int64_t count(Db& db);
+
+}  // namespace invited::store::tasks

@@ -1,0 +1,284 @@
+#include "store/users.hpp"
+
+#include <unicode/unistr.h>
+
+namespace invited::store {
+
+namespace {
+
+constexpr std::string_view select_user =
+    "key, user_id, name, given_name, family_name, login_email, login_email_canonical, login_email_domain, company, department, "
+    "locale, alias, signature, card_id, external_ref, authorised_companies, roles, enabled, connection, source, created_at, updated_at";
+
+// ",a,b," ↔ {"a", "b"}: one LIKE finds one whole name.
+std::string join_list(const std::vector<std::string>& items) {
+  if (items.empty()) return {};
+  std::string out = ",";
+  for (const auto& item : items) out += item + ",";
+  return out;
+}
+
+std::vector<std::string> split_list(std::string_view text) {
+  std::vector<std::string> items;
+  while (!text.empty()) {
+    const auto comma = text.find(',');
+    if (comma != 0) items.emplace_back(text.substr(0, comma));
+    if (comma == std::string_view::npos) break;
+    text.remove_prefix(comma + 1);
+  }
+  return items;
+}
+
+User user_of(SQLite::Statement& q) {
+  User u;
+  u.key = id_at(q, 0);
+  u.user_id = text_at(q, 1);
+  u.name = text_at(q, 2);
+  u.given_name = text_at(q, 3);
+  u.family_name = text_at(q, 4);
+  u.login_email = text_at(q, 5);
+  u.login_email_canonical = text_at(q, 6);
+  u.login_email_domain = text_at(q, 7);
+  u.company = text_at(q, 8);
+  u.department = text_at(q, 9);
+  u.locale = text_at(q, 10);
+  u.alias = text_at(q, 11);
+  u.signature = text_at(q, 12);
+  u.card_id = text_at(q, 13);
+  u.external_ref = text_at(q, 14);
+  u.authorised_companies = split_list(text_at(q, 15));
+  u.roles = split_list(text_at(q, 16));
+  u.enabled = q.getColumn(17).getInt() != 0;
+  u.connection = model::parse_connection(text_at(q, 18)).value();
+  u.source = text_at(q, 19);
+  u.created_at = instant_at(q, 20);
+  u.updated_at = instant_at(q, 21);
+  return u;
+}
+
+constexpr std::string_view select_employment =
+    "key, user, start_date, end_date, employment_template, review, review_actor, review_reason, reviewed_at, withdrawn, hire_open, created_at";
+
+Employment employment_of(SQLite::Statement& q) {
+  Employment e;
+  e.key = id_at(q, 0);
+  e.user = id_at(q, 1);
+  e.start_date = model::date_of_key(q.getColumn(2).getInt()).value();
+  if (!q.getColumn(3).isNull()) e.end_date = model::date_of_key(q.getColumn(3).getInt());
+  e.employment_template = text_at(q, 4);
+  e.review = model::parse_review_state(text_at(q, 5)).value();
+  e.review_actor = text_at(q, 6);
+  e.review_reason = text_at(q, 7);
+  e.reviewed_at = optional_instant_at(q, 8);
+  e.withdrawn = q.getColumn(9).getInt() != 0;
+  e.hire_open = q.getColumn(10).getInt() != 0;
+  e.created_at = instant_at(q, 11);
+  return e;
+}
+
+std::optional<std::int32_t> key_of(const std::optional<model::CivilDate>& date) {
+  if (!date) return std::nullopt;
+  return model::date_key(*date);
+}
+
+// LIKE takes % and _ literally only when escaped.
+std::string like_escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '%' || c == '_' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+template <class Row, class Read>
+std::vector<Row> collect(SQLite::Statement& q, Read read) {
+  std::vector<Row> rows;
+  while (q.executeStep()) rows.push_back(read(q));
+  q.reset();
+  return rows;
+}
+
+template <class Row, class Read>
+std::optional<Row> one(SQLite::Statement& q, Read read) {
+  std::optional<Row> row;
+  if (q.executeStep()) row = read(q);
+  q.reset();
+  return row;
+}
+
+}  // namespace
+
+std::string fold_user_id(std::string_view user_id) {
+  bool ascii = true;
+  std::string out;
+  out.reserve(user_id.size());
+  for (const char c : user_id) {
+    ascii = ascii && static_cast<unsigned char>(c) < 0x80;
+    out += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  }
+  if (ascii) return out;
+  std::string folded;
+  icu::UnicodeString::fromUTF8(icu::StringPiece(user_id.data(), static_cast<int32_t>(user_id.size()))).foldCase().toUTF8String(folded);
+  return folded;
+}
+
+namespace users {
+
+std::optional<User> get(Db& db, const Id& key) {
+  static const std::string sql = fmt::format("SELECT {} FROM users WHERE key = ?", select_user);
+  return one<User>(db.prepare(sql, key), user_of);
+}
+
+std::optional<User> find(Db& db, std::string_view user_id) {
+  static const std::string sql = fmt::format("SELECT {} FROM users WHERE user_id_folded = ?", select_user);
+  const std::string folded = fold_user_id(user_id);
+  return one<User>(db.prepare(sql, folded), user_of);
+}
+
+std::optional<Id> owner_of_login_email(Db& db, std::string_view canonical) {
+  // The condition lets SQLite use the partial unique index.
+  auto& q = db.prepare("SELECT key FROM users WHERE login_email_canonical = ? AND login_email_canonical <> ''", canonical);
+  return one<Id>(q, [](SQLite::Statement& row) { return id_at(row, 0); });
+}
+
+void insert(Db& db, const User& u) {
+  const std::string folded = fold_user_id(u.user_id);
+  const std::string companies = join_list(u.authorised_companies);
+  const std::string roles = join_list(u.roles);
+  db.run(
+      "INSERT INTO users (key, user_id, user_id_folded, name, given_name, family_name, login_email, login_email_canonical, "
+      "login_email_domain, company, department, locale, alias, signature, card_id, external_ref, authorised_companies, roles, enabled, "
+      "connection, source, created_at, updated_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+      u.key, u.user_id, folded, u.name, u.given_name, u.family_name, u.login_email, u.login_email_canonical, u.login_email_domain,
+      u.company, u.department, u.locale, u.alias, u.signature, u.card_id, u.external_ref, companies, roles, u.enabled,
+      model::to_text(u.connection), u.source, u.created_at, u.updated_at);
+}
+
+void update(Db& db, const User& u) {
+  const std::string companies = join_list(u.authorised_companies);
+  const std::string roles = join_list(u.roles);
+  db.run_one(
+      "UPDATE users SET name=?2, given_name=?3, family_name=?4, login_email=?5, login_email_canonical=?6, login_email_domain=?7, "
+      "company=?8, department=?9, locale=?10, alias=?11, signature=?12, card_id=?13, external_ref=?14, authorised_companies=?15, "
+      "roles=?16, enabled=?17, connection=?18, source=?19, updated_at=?20 WHERE key=?1",
+      u.key, u.name, u.given_name, u.family_name, u.login_email, u.login_email_canonical, u.login_email_domain, u.company,
+      u.department, u.locale, u.alias, u.signature, u.card_id, u.external_ref, companies, roles, u.enabled,
+      model::to_text(u.connection), u.source, u.updated_at);
+}
+
+void set_connection(Db& db, const Id& key, model::Connection connection) {
+  db.run_one("UPDATE users SET connection = ?2 WHERE key = ?1", key, model::to_text(connection));
+}
+
+std::int64_t count(Db& db) { return db.integer("SELECT count(*) FROM users").value_or(0); }
+
+std::vector<User> page(Db& db, const model::UserFilter& f, const std::optional<Id>& after, std::size_t limit) {
+  std::string sql = fmt::format("SELECT {} FROM users u WHERE ", select_user);
+  std::vector<std::string> texts;
+  std::vector<std::pair<int, std::int64_t>> integers;
+  int index = 1;  // ?1 is `after`
+  sql += after ? "u.key > ?1" : "?1 IS NULL";
+  const auto text = [&](std::string_view condition, std::string value) {
+    sql += fmt::format(fmt::runtime(condition), ++index);
+    texts.push_back(std::move(value));
+    integers.emplace_back(-1, 0);
+  };
+  const auto number = [&](std::string_view condition, std::int64_t value) {
+    sql += fmt::format(fmt::runtime(condition), ++index);
+    texts.emplace_back();
+    integers.emplace_back(index, value);
+  };
+  constexpr std::string_view employment_in_force =
+      "(SELECT {} FROM employments e WHERE e.user = u.key ORDER BY e.withdrawn, e.start_date DESC LIMIT 1)";
+  if (f.company) text(" AND u.company = ?{}", *f.company);
+  if (f.department) text(" AND u.department = ?{}", *f.department);
+  if (f.authorised_company) text(" AND u.authorised_companies LIKE ?{} ESCAPE '\\'", "%," + like_escaped(*f.authorised_company) + ",%");
+  if (f.role) text(" AND u.roles LIKE ?{} ESCAPE '\\'", "%," + like_escaped(*f.role) + ",%");
+  if (f.enabled) number(" AND u.enabled = ?{}", *f.enabled ? 1 : 0);
+  if (f.connection) text(" AND u.connection = ?{}", std::string(model::to_text(*f.connection)));
+  if (f.start_before) number(" AND " + fmt::format(employment_in_force, "e.start_date") + " < ?{}", model::date_key(*f.start_before));
+  if (f.start_after) number(" AND " + fmt::format(employment_in_force, "e.start_date") + " > ?{}", model::date_key(*f.start_after));
+  if (f.review) text(" AND " + fmt::format(employment_in_force, "e.review") + " = ?{}", std::string(model::to_text(*f.review)));
+  if (f.invitation)
+    text(" AND (SELECT i.state FROM invitations i WHERE i.user = u.key ORDER BY i.generation DESC LIMIT 1) = ?{}",
+         std::string(model::to_text(*f.invitation)));
+  if (!f.search.empty())
+    text(" AND (u.user_id || char(10) || u.name || char(10) || u.login_email || char(10) || u.alias || char(10) || u.signature || "
+         "char(10) || u.card_id || char(10) || u.external_ref || char(10) || u.department) LIKE ?{} ESCAPE '\\'",
+         "%" + like_escaped(f.search) + "%");
+  sql += fmt::format(" ORDER BY u.key LIMIT {}", limit);
+
+  auto& q = db.prepare_built(sql);
+  Db::bind(q, 1, after);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (integers[i].first > 0) {
+      q.bind(integers[i].first, integers[i].second);
+    } else {
+      q.bind(static_cast<int>(i) + 2, texts[i]);
+    }
+  }
+  return collect<User>(q, user_of);
+}
+
+std::vector<Id> unconnected_in_domain(Db& db, std::string_view rule, const std::optional<Id>& after, std::size_t limit) {
+  const auto read = [](SQLite::Statement& q) { return id_at(q, 0); };
+  const Id from = after.value_or(Id{});
+  const auto most = static_cast<std::int64_t>(limit);
+  if (!rule.starts_with("*."))
+    return collect<Id>(db.prepare("SELECT key FROM users WHERE connection <> 'connected' AND login_email_domain <> '' AND "
+                                  "login_email_domain = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+                                  rule, from, most),
+                       read);
+  const std::string below = "%" + like_escaped(rule.substr(1));
+  return collect<Id>(db.prepare("SELECT key FROM users WHERE connection <> 'connected' AND login_email_domain <> '' AND "
+                                "login_email_domain LIKE ?1 ESCAPE '\\' AND key > ?2 ORDER BY key LIMIT ?3",
+                                below, from, most),
+                     read);
+}
+
+}  // namespace users
+
+namespace employments {
+
+std::optional<Employment> in_force(Db& db, const Id& user) {
+  static const std::string sql =
+      fmt::format("SELECT {} FROM employments WHERE user = ? ORDER BY withdrawn, start_date DESC LIMIT 1", select_employment);
+  return one<Employment>(db.prepare(sql, user), employment_of);
+}
+
+std::vector<Employment> in_review(Db& db, const std::optional<Id>& after, std::size_t limit) {
+  static const std::string sql =
+      fmt::format("SELECT {} FROM employments WHERE review = 'pending' AND withdrawn = 0 AND key > ?1 ORDER BY key LIMIT ?2", select_employment);
+  return collect<Employment>(db.prepare(sql, after.value_or(Id{}), static_cast<std::int64_t>(limit)), employment_of);
+}
+
+void insert(Db& db, const Employment& e) {
+  db.run(
+      "INSERT INTO employments (key, user, start_date, end_date, employment_template, review, review_actor, review_reason, reviewed_at, "
+      "withdrawn, hire_open, created_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+      e.key, e.user, model::date_key(e.start_date), key_of(e.end_date), e.employment_template, model::to_text(e.review), e.review_actor,
+      e.review_reason, e.reviewed_at, e.withdrawn, e.hire_open, e.created_at);
+}
+
+void update(Db& db, const Employment& e) {
+  db.run_one(
+      "UPDATE employments SET start_date=?2, end_date=?3, employment_template=?4, review=?5, review_actor=?6, review_reason=?7, "
+      "reviewed_at=?8, withdrawn=?9, hire_open=?10 WHERE key=?1",
+      e.key, model::date_key(e.start_date), key_of(e.end_date), e.employment_template, model::to_text(e.review), e.review_actor,
+      e.review_reason, e.reviewed_at, e.withdrawn, e.hire_open);
+}
+
+void close_hire(Db& db, const Id& user) { db.run("UPDATE employments SET hire_open = 0 WHERE user = ? AND hire_open = 1", user); }
+
+std::vector<Id> users_ended_by(Db& db, model::CivilDate date, const std::optional<Id>& after, std::size_t limit) {
+  auto& q = db.prepare(
+      "SELECT DISTINCT e.user FROM employments e JOIN users u ON u.key = e.user WHERE e.end_date IS NOT NULL AND e.withdrawn = 0 AND "
+      "e.end_date <= ?1 AND e.user > ?2 AND u.enabled = 1 ORDER BY e.user LIMIT ?3",
+      model::date_key(date), after.value_or(Id{}), static_cast<std::int64_t>(limit));
+  return collect<Id>(q, [](SQLite::Statement& row) { return id_at(row, 0); });
+}
+
+}  // namespace employments
+
+}  // namespace invited::store

@@ -1,0 +1,30 @@
+// Which page a link's state is shown with (PRODUCT §4). Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "model/policy.hpp"
+#include "render/page.hpp"
+#include "service/links.hpp"
+
+namespace invited::web {
+
+struct PageAsk {
+  std::string path;             // the form's action
+  std::string query_language;   // ?lang=
+  std::string accept_language;
+  bool just_confirmed = false;  // this very request confirmed it
+  bool posted = false;          // a POST that did not confirm: its form was not good any more
+};
+
+struct PageAnswer {
+  unsigned status = 200;
+  render::Page page;
+};
+
+[[nodiscard]] PageAnswer page_of(const service::LinkView& view, const model::Policies& policies, const PageAsk& ask);
+// Pages without a link behind them.
+[[nodiscard]] PageAnswer plain_page(unsigned status, render::PageState state, const model::Policies& policies, const PageAsk& ask);
+
+}  // namespace invited::web

@@ -1,0 +1,201 @@
+#include "web/server.hpp"
+
+#include <charconv>
+
+#include "core/events.hpp"
+#include "core/log.hpp"
+#include "store/store.hpp"
+
+namespace invited::web {
+
+namespace {
+
+using boost::asio::awaitable;
+using core::HttpRequest;
+using core::HttpResponse;
+
+constexpr std::string_view link_prefix = "/v/";
+
+// Fields of an application/x-www-form-urlencoded body.
+std::string form_field(std::string_view body, std::string_view name) {
+  const auto decoded = [](std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      unsigned value = 0;
+      if (text[i] == '+') {
+        out += ' ';
+      } else if (text[i] == '%' && i + 2 < text.size() &&
+                 std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16).ptr == text.data() + i + 3) {
+        out += static_cast<char>(value);
+        i += 2;
+      } else {
+        out += text[i];
+      }
+    }
+    return out;
+  };
+  while (!body.empty()) {
+    const auto end = body.find('&');
+    const auto pair = body.substr(0, end);
+    const auto equals = pair.find('=');
+    if (equals != std::string_view::npos && pair.substr(0, equals) == name) return decoded(pair.substr(equals + 1));
+    if (end == std::string_view::npos) break;
+    body.remove_prefix(end + 1);
+  }
+  return {};
+}
+
+void log_failure(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& e) {
+    core::log::error(core::events::internal_error, "A page could not be answered", {{"why", e.what()}});
+  } catch (...) {
+    core::log::error(core::events::internal_error, "A page could not be answered", {});
+  }
+}
+
+std::string origin_of(const std::string& url) {
+  const auto scheme = url.find("://");
+  const auto slash = url.find('/', scheme == std::string::npos ? 0 : scheme + 3);
+  return url.substr(0, slash);
+}
+
+}  // namespace
+
+Server::Server(boost::asio::any_io_executor executor, core::Clock& clock, service::Links& links, std::shared_ptr<const render::Templates> templates,
+               const model::Policies& policies, Settings settings, PluginRoutes routes)
+    : clock_(clock),
+      links_(links),
+      templates_(std::move(templates)),
+      policies_(policies),
+      settings_(std::move(settings)),
+      origin_(origin_of(settings_.base_url)),
+      routes_(std::move(routes)),
+      pages_(120, core::Milliseconds{60'000}, 50'000),
+      posts_(20, core::Milliseconds{60'000}, 50'000),
+      http_(std::move(executor), core::HttpServerLimits{}, [this](HttpRequest request) { return handle(std::move(request)); }, log_failure) {}
+
+core::Result<std::string> Server::listen(const std::string& address_and_port) { return http_.listen_tcp(address_and_port); }
+awaitable<void> Server::stop(core::Milliseconds grace) { return http_.stop(clock_, grace); }
+
+std::string Server::client_of(const HttpRequest& request) const {
+  std::string_view header;
+  if (settings_.client_address == ClientAddress::x_real_ip) header = request.header("x-real-ip");
+  if (settings_.client_address == ClientAddress::x_forwarded_for) {
+    // The last entry is the one our own proxy wrote; what stands before it is anybody's claim.
+    header = request.header("x-forwarded-for");
+    header = header.substr(header.rfind(',') == std::string_view::npos ? 0 : header.rfind(',') + 1);
+    while (!header.empty() && header.front() == ' ') header.remove_prefix(1);
+  }
+  return header.empty() || header.size() > 64 ? request.peer.address : std::string(header);
+}
+
+bool Server::from_our_form(const HttpRequest& request) const {
+  const auto site = request.header("sec-fetch-site");
+  if (!site.empty() && site != "same-origin" && site != "none") return false;
+  const auto origin = request.header("origin");
+  // Browsers write "null" for forms of a no-referrer page.
+  return origin.empty() || origin == "null" || origin == origin_;
+}
+
+HttpResponse Server::show(const PageAnswer& answer) const {
+  HttpResponse response;
+  response.status = answer.status;
+  response.headers = {
+      {"Content-Type", "text/html; charset=utf-8"},
+      {"Cache-Control", "no-store"},
+      {"Referrer-Policy", "no-referrer"},
+      {"X-Content-Type-Options", "nosniff"},
+      {"X-Frame-Options", "DENY"},
+      {"X-Robots-Tag", "noindex, nofollow"},
+      {"Content-Security-Policy",
+       "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
+      {"Cross-Origin-Opener-Policy", "same-origin"},
+      {"Cross-Origin-Resource-Policy", "same-origin"},
+      {"Permissions-Policy", "interest-cohort=()"},
+      {"Vary", "Accept-Language"},
+  };
+  response.body = render::render_page(*templates_, answer.page);
+  return response;
+}
+
+awaitable<HttpResponse> Server::handle(HttpRequest request) {
+  const std::string client = client_of(request);
+  const PageAsk ask{.path = request.path,
+                    .query_language = request.query_value("lang").value_or(""),
+                    .accept_language = std::string(request.header("accept-language"))};
+  if (request.path == "/style.css" && (request.method == "GET" || request.method == "HEAD")) {
+    HttpResponse response;
+    response.headers = {{"Content-Type", "text/css; charset=utf-8"}, {"Cache-Control", "public, max-age=3600"}, {"X-Content-Type-Options", "nosniff"}};
+    response.body = std::string(templates_->stylesheet());
+    co_return response;
+  }
+  if (routes_) {
+    if (auto answered = routes_(request)) co_return co_await std::move(*answered);
+  }
+  if (!request.path.starts_with(link_prefix)) co_return show(plain_page(404, render::NotFoundPage{}, policies_, ask));
+  if (!pages_.take(client, clock_.monotonic()) || (request.method == "POST" && !posts_.take(client, clock_.monotonic())))
+    co_return show(plain_page(429, render::TooManyRequestsPage{}, policies_, ask));
+  std::string token = request.path.substr(link_prefix.size());
+  bool unavailable = false;
+  try {
+    co_return co_await link_page(std::move(request), std::move(token), client);
+  } catch (const store::Unavailable&) {
+    unavailable = true;
+  }
+  (void)unavailable;
+  co_return show(plain_page(503, render::UnavailablePage{}, policies_, ask));
+}
+
+awaitable<HttpResponse> Server::link_page(HttpRequest request, std::string token, std::string client) {
+  PageAsk ask{.path = request.path,
+              .query_language = request.query_value("lang").value_or(""),
+              .accept_language = std::string(request.header("accept-language"))};
+  if (request.method == "GET" || request.method == "HEAD") {
+    const auto view = co_await links_.open(token);
+    co_return show(page_of(view, policies_, ask));
+  }
+  if (request.method != "POST") {
+    auto response = show(plain_page(405, render::MethodNotAllowedPage{}, policies_, ask));
+    response.headers.emplace_back("Allow", "GET, HEAD, POST");
+    co_return response;
+  }
+  if (const auto lang = form_field(request.body, "lang"); !lang.empty()) ask.query_language = lang;
+  if (!from_our_form(request)) {
+    core::log::warning(core::events::web_refused, "A form was posted from another site and refused", {{"client", client}});
+    ask.posted = true;
+    const auto view = co_await links_.open(token);
+    co_return show(page_of(view, policies_, ask));
+  }
+  if (form_field(request.body, "do") == "resend") {
+    const auto before = co_await links_.open(token);
+    const auto renewed = co_await links_.renew(token);
+    if (renewed == service::RenewResult::sent || (renewed == service::RenewResult::too_soon && before.state == service::LinkState::expired)) {
+      PageAnswer answer = page_of(before, policies_, ask);
+      answer.status = renewed == service::RenewResult::sent ? 200 : 429;
+      if (renewed == service::RenewResult::sent) {
+        answer.page.state = render::RequestedPage{before.masked_email};
+      } else {
+        answer.page.state = render::TooManyRequestsPage{};
+      }
+      co_return show(answer);
+    }
+    const auto view = co_await links_.open(token);
+    co_return show(page_of(view, policies_, ask));
+  }
+  const std::string proof = form_field(request.body, "nonce");
+  auto view = co_await links_.confirm(token, proof);
+  ask.posted = view.state == service::LinkState::open;
+  if (view.state == service::LinkState::connecting) {
+    // Most providers answer at once: a moment's patience spares the person a page that says "soon".
+    for (int look = 0; look < 20 && view.state == service::LinkState::connecting; ++look) {
+      co_await clock_.sleep_for(core::Milliseconds{100});
+      view = co_await links_.open(token);
+    }
+    ask.just_confirmed = view.state == service::LinkState::connected;
+  }
+  co_return show(page_of(view, policies_, ask));
+}
+
+}  // namespace invited::web

@@ -1,0 +1,65 @@
+// The public listener: the landing page of a link, its style sheet, and the routes that source plugins registered. Nothing else is shown to the world.
+//
+// HEAD and GET change nothing; a POST from our own form confirms, and repeating it is harmless (PRODUCT §4). The token is in the path: it is never
+// logged, and every answer carries no-referrer, no-store and a policy that loads nothing from elsewhere.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/http_server.hpp"
+#include "model/policy.hpp"
+#include "render/templates.hpp"
+#include "service/links.hpp"
+#include "web/pages.hpp"
+#include "web/rate.hpp"
+
+namespace invited::web {
+
+// Where the client's address comes from: the connection, or a header that the proxy in front sets.
+enum class ClientAddress : std::uint8_t { connection, x_real_ip, x_forwarded_for };
+
+struct Settings {
+  std::string base_url;  // "https://invite.example.com"
+  ClientAddress client_address = ClientAddress::connection;
+};
+
+// Answers a request under a prefix that a plugin registered; nothing if no plugin wants this path.
+using PluginRoutes = std::function<std::optional<boost::asio::awaitable<core::HttpResponse>>(const core::HttpRequest&)>;
+
+class Server {
+public:
+  // Everything outlives the server.
+  Server(boost::asio::any_io_executor executor, core::Clock& clock, service::Links& links, std::shared_ptr<const render::Templates> templates,
+         const model::Policies& policies, Settings settings, PluginRoutes routes);
+
+  core::Result<std::string> listen(const std::string& address_and_port);
+  boost::asio::awaitable<void> stop(core::Milliseconds grace);
+  // One request; the tests' door. [core-thread]
+  boost::asio::awaitable<core::HttpResponse> handle(core::HttpRequest request);
+  // New texts and templates from now on.
+  void use(std::shared_ptr<const render::Templates> templates) { templates_ = std::move(templates); }
+
+private:
+  boost::asio::awaitable<core::HttpResponse> link_page(core::HttpRequest request, std::string token, std::string client);
+  [[nodiscard]] core::HttpResponse show(const PageAnswer& answer) const;
+  [[nodiscard]] std::string client_of(const core::HttpRequest& request) const;
+  [[nodiscard]] bool from_our_form(const core::HttpRequest& request) const;
+
+  core::Clock& clock_;
+  service::Links& links_;
+  std::shared_ptr<const render::Templates> templates_;
+  const model::Policies& policies_;
+  Settings settings_;
+  std::string origin_;
+  PluginRoutes routes_;
+  Rate pages_;
+  Rate posts_;
+  core::HttpServer http_;
+};
+
+}  // namespace invited::web

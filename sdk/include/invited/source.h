@@ -1,0 +1,191 @@
+/* Role source: where people come from.
+ *
+ * A source hands over records: lists of key and value about one user or employment. The daemon decides what they
+ * mean; a key that is absent leaves that fact alone, a key with an empty value clears it where clearing is allowed.
+ * One fetch, from the call to the durable end:
+ *
+ *   fetch(self, call, "")            the daemon asks; the cursor is empty the first time
+ *     emit(host, call, &record)      once per person; may wait; stop when it answers CANCELLED
+ *     reject_row(host, call, …)      for a row that could not even be read
+ *     fetched(host, call, cursor, more, settle)
+ *     complete(host, call, OK)
+ *   finish(self, call, &report)      if settle was 1: all is durable, here is what became of each record
+ *
+ * The records and the cursor of one fetch become durable together: after a crash the daemon asks again with the older
+ * cursor, and the same records come again, which changes nothing.
+ */
+#ifndef INVITED_SOURCE_H
+#define INVITED_SOURCE_H
+
+#include "abi.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Capabilities, with the function that each one needs. */
+enum {
+  INVITED_SOURCE_FETCH = 1,         /* fetch */
+  INVITED_SOURCE_FINISH = 2,        /* finish */
+  INVITED_SOURCE_HANDLE_RECORD = 4, /* handle: kind RECORD */
+  INVITED_SOURCE_HANDLE_IMPORT = 8, /* handle: kind IMPORT */
+  INVITED_SOURCE_HANDLE_HTTP = 16,  /* handle: kind HTTP */
+  INVITED_SOURCE_EXPORT = 32        /* export_records */
+};
+
+/* Well-known keys of a record. Other keys are kept as the user's own fields only when they begin with "x_"; any other
+ * unknown key is reported and ignored. Dates are YYYY-MM-DD, switches "true" or "false", lists one item a line. */
+#define INVITED_KEY_USER_ID "user_id"
+#define INVITED_KEY_NAME "name"
+#define INVITED_KEY_GIVEN_NAME "given_name"
+#define INVITED_KEY_FAMILY_NAME "family_name"
+#define INVITED_KEY_LOGIN_EMAIL "login_email"
+#define INVITED_KEY_CONFIRM_EMAIL "confirm_email"
+#define INVITED_KEY_COMPANY "company"
+#define INVITED_KEY_DEPARTMENT "department"
+#define INVITED_KEY_ROLES "roles"
+#define INVITED_KEY_LOCALE "locale"
+#define INVITED_KEY_START_DATE "start_date"
+#define INVITED_KEY_END_DATE "end_date"
+#define INVITED_KEY_EMPLOYMENT_TEMPLATE "employment_template"
+#define INVITED_KEY_ALIAS "alias"
+#define INVITED_KEY_SIGNATURE "signature"
+#define INVITED_KEY_CARD_ID "card_id"
+#define INVITED_KEY_EXTERNAL_REF "external_ref"
+#define INVITED_KEY_AUTHORISED_COMPANIES "authorised_companies"
+#define INVITED_KEY_ENABLED "enabled"
+#define INVITED_KEY_IN_REVIEW "in_review"
+#define INVITED_KEY_WITHDRAWN "withdrawn"
+#define INVITED_KEY_VERSION "version"
+
+/* One row: one user or employment. Each key at most once. */
+typedef struct invited_record {
+  uint32_t struct_size;
+  uint32_t reserved;
+  int64_t line; /* in the file it came from, counted from 1; 0: none */
+  const invited_pair* fields;
+  uint64_t field_count;
+} invited_record;
+
+/* Kinds of request; an unknown kind is completed with UNSUPPORTED. */
+enum {
+  INVITED_REQUEST_RECORD = 1, /* body: one JSON object, from `user add` and `user set` */
+  INVITED_REQUEST_IMPORT = 2, /* body: a file's raw bytes, from `user import` */
+  INVITED_REQUEST_HTTP = 3    /* a request to a prefix that this instance registered with invited.routes/1 */
+};
+
+/* Something pushed at the source. Fields that the kind does not use are empty. */
+typedef struct invited_request {
+  uint32_t struct_size;
+  int32_t kind;
+  invited_str body;
+  invited_str format;          /* IMPORT: a hint such as "csv", "txt", "xlsx", or a profile's name; may be empty */
+  invited_str file_name;       /* IMPORT: its last part only, for messages; may be empty */
+  invited_str method;          /* HTTP: in capitals */
+  invited_str path;            /* HTTP: whole path with its prefix, percent-encoded as it came, without the query */
+  invited_str query;           /* HTTP: what follows '?', without it */
+  const invited_pair* headers; /* HTTP: names in lower case; several with one name are possible */
+  uint64_t header_count;
+} invited_request;
+
+/* One piece of an export. A big export comes as several calls in order, each with some of the records, never mixed
+ * with another export; `first` set means: forget whatever an export that was broken off left behind. */
+typedef struct invited_export {
+  uint32_t struct_size;
+  int32_t first; /* 1: write what opens the file */
+  int32_t last;  /* 1: write what closes it */
+  int32_t reserved;
+  invited_str format; /* as in invited_request */
+  const invited_record* const* records;
+  uint64_t record_count; /* may be 0 */
+} invited_export;
+
+/* What became of a record; an unknown code is shown as it is. */
+enum {
+  INVITED_RESULT_CREATED = 1,
+  INVITED_RESULT_UPDATED = 2,
+  INVITED_RESULT_UNCHANGED = 3,
+  INVITED_RESULT_IGNORED = 4, /* part of the row was left out, for the reason given; the rest was taken */
+  INVITED_RESULT_REJECTED = 5
+};
+
+typedef struct invited_row_result {
+  uint32_t struct_size;
+  int32_t code;        /* INVITED_RESULT_… */
+  int64_t line;        /* the record's line; 0: none */
+  invited_str user_id; /* empty where none is known */
+  invited_str reason;  /* stable: "connected", "invalid_email", "duplicate_in_file", …; empty when there is none */
+  invited_str column;  /* the key that the reason is about, or what reject_row() was given; may be empty */
+  invited_str message; /* for people; may be empty */
+} invited_row_result;
+
+/* After a fetch: one result per emit() and reject_row(), in that order. */
+typedef struct invited_report {
+  uint32_t struct_size;
+  uint32_t reserved;
+  invited_str cursor; /* the one that the fetch gave to fetched() */
+  const invited_row_result* const* results;
+  uint64_t result_count;
+} invited_report;
+
+/* What a plugin of this role fills. Functions without a capability bit may be null. At most one fetch (until its
+ * finish is completed) and one export are open at a time; calls of handle() fill the rest of the window. */
+typedef struct invited_source {
+  uint32_t struct_size;
+  uint32_t reserved;
+
+  /* How many calls the instance wants open at the same time; asked again whenever it matters. Null: 1.
+                                                                                                    [own-thread] */
+  uint32_t (*window)(void* self);
+
+  /* Emits what is new since the cursor, then fetched(), then complete(OK). Any other status: the cursor stays and
+   * what was emitted is discarded.                                                                 [own-thread] */
+  void (*fetch)(void* self, invited_call* call, invited_str cursor);
+
+  /* Takes a push: emits records, rejects rows, may respond(). Whoever pushed gets the answer when every record of
+   * this call is durable. Any status but OK discards what was emitted.                             [own-thread] */
+  void (*handle)(void* self, invited_call* call, const invited_request* request);
+
+  /* Writes records as bytes through write().                                                       [own-thread] */
+  void (*export_records)(void* self, invited_call* call, const invited_export* part);
+
+  /* The fetch that asked for it with settle is durable. Called again after a crash in between: a repeat must be
+   * harmless. Until it is completed there is no next fetch.                                        [own-thread] */
+  void (*finish)(void* self, invited_call* call, const invited_report* report);
+} invited_source;
+
+/* invited_host.role of a source. All [any-thread]; `call` is the open call that the output belongs to. */
+typedef struct invited_source_host {
+  uint32_t struct_size;
+  uint32_t reserved;
+
+  /* One record, in fetch and handle. Waits while the daemon is behind, so never call it under a lock that cancel()
+   * takes. OK: go on. CANCELLED: emit no more, complete the call with CANCELLED.                   [any-thread] */
+  invited_status (*emit)(const invited_host* host, invited_call* call, const invited_record* record);
+
+  /* One row that could not be read, in fetch and handle: where (column name or number, may be empty), a stable
+   * reason ("bad_date"), a sentence. It is counted as a rejected row; the others go on.            [any-thread] */
+  void (*reject_row)(const invited_host* host, invited_call* call, int64_t line, invited_str column, invited_str reason,
+                     invited_str message);
+
+  /* The outcome of a fetch, once, before complete(OK): where the next one goes on; more 1: fetch again at once (after
+   * finish); settle 1: call finish() when all of this is durable.                                  [any-thread] */
+  void (*fetched)(const invited_host* host, invited_call* call, invited_str cursor, int32_t more, int32_t settle);
+
+  /* The answer to an HTTP push, once, before complete(OK); without it: 204. It leaves when the records of this call
+   * are durable; if they cannot be stored the daemon answers 503 instead.                          [any-thread] */
+  void (*respond)(const invited_host* host, invited_call* call, int32_t http_status, invited_str content_type,
+                  invited_str body);
+
+  /* The next bytes of an export. May wait. OK, or CANCELLED: write no more.                        [any-thread] */
+  invited_status (*write)(const invited_host* host, invited_call* call, invited_str bytes);
+
+  /* A hint: there is something to fetch. The daemon keeps its own pace.                            [any-thread] */
+  void (*source_changed)(const invited_host* host);
+} invited_source_host;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,54 @@
+// write_pages FOLDER: every page in every state and language, with its style sheet, for a browser or a checker.
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "render/page.hpp"
+#include "render/sample.hpp"
+
+int main(int argc, char** argv) {
+  using namespace invited::render;
+  using namespace std::chrono_literals;
+  if (argc != 2) {
+    std::fputs("usage: write_pages FOLDER\n", stderr);
+    return 2;
+  }
+  const std::filesystem::path folder = argv[1];
+  std::filesystem::create_directories(folder);
+  const auto& templates = sample::templates();
+  std::ofstream(folder / "style.css") << templates.stylesheet();
+
+  const LocalDay day{2026y / 10 / 27, "Europe/Stockholm"};
+  const Form form{"/c/token", "6x0cq4nonce"};
+  const std::string sign_in = "https://login.example.com/";
+  const auto sent_at = std::chrono::sys_days(2026y / 10 / 23) + 7h;
+  const ConfirmPage confirm{.form = form, .masked_address = "a***@example.com", .last_day = day};
+  auto again = confirm;
+  again.try_again = true;
+  const std::vector<std::pair<std::string, PageState>> states{
+      {"confirm", confirm},
+      {"confirm-again", again},
+      {"connected", ConnectedPage{sign_in}},
+      {"used", UsedPage{sign_in}},
+      {"connecting", ConnectingPage{}},
+      {"expired", ExpiredPage{form, day}},
+      {"expired-ask", ExpiredPage{std::nullopt, day}},
+      {"requested", RequestedPage{"a***@example.com"}},
+      {"superseded", SupersededPage{SupersededPage::Sent{sent_at, "Europe/Stockholm"}}},
+      {"superseded-unsent", SupersededPage{}},
+      {"revoked", RevokedPage{}},
+      {"unknown", UnknownPage{}},
+      {"too-many", TooManyRequestsPage{}},
+      {"unavailable", UnavailablePage{}},
+      {"not-found", NotFoundPage{}},
+      {"not-allowed", MethodNotAllowedPage{}},
+  };
+  for (const Locale locale : all_locales)
+    for (const auto& [name, state] : states)
+      std::ofstream(folder / (name + "." + std::string(tag(locale)) + ".html")) << render_page(
+          templates, {.locale = locale, .organisation = "Example AB", .stylesheet = "style.css", .state = state});
+  return 0;
+}
