@@ -61,7 +61,8 @@ public:
     }
     const std::string kind = text_of(event, "event");
     if (kind.empty() || kind == "ping") return true;
-    if (const auto seq = number_of(event, "seq"); seq > 0) {
+    if (member(event, "seq") != nullptr) {
+      const auto seq = number_of(event, "seq");
       if (seq <= last_seq) return true;  // told twice after a broken stream
       last_seq = seq;
     }
@@ -76,10 +77,8 @@ public:
     }
     if (kind == "progress") progress_of(event);
     if (kind == "row") {
-      if (const auto* row = member(event, "row"); row != nullptr && sinks_.row) {
-        progress_.clear();
-        sinks_.row(*row);
-      }
+      if (const auto* row = member(event, "row"); row != nullptr && sinks_.row) sinks_.row(*row, progress_);
+      progress_.update(std::max(++rows_, done_), total_, failed_);
     }
     if (kind != "done") return true;
     JobEnd ended;
@@ -91,17 +90,24 @@ public:
   }
 
   std::optional<JobEnd> end;
-  std::int64_t last_seq = 0;
+  std::int64_t last_seq = -1;
   bool moved = false;
 
 private:
   void progress_of(const json::value& from) {
-    progress_.update(number_of(from, "done"), number_of(from, "total"), number_of(from, "failed"));
+    done_ = number_of(from, "done");
+    total_ = number_of(from, "total");
+    failed_ = number_of(from, "failed");
+    progress_.update(done_, total_, failed_);
   }
 
   core::SystemClock clock_;
   Progress progress_;
   const JobSinks& sinks_;
+  std::int64_t rows_ = 0;
+  std::int64_t done_ = 0;
+  std::int64_t total_ = 0;
+  std::int64_t failed_ = 0;
 };
 
 }  // namespace
@@ -116,7 +122,7 @@ JobEnd follow_job(Session& session, const Output& output, const std::string& job
   // A stream that breaks is taken up again, as long as each new one brings something.
   while (!follower.end && idle < 3) {
     json::object values{{"id", json::string(job)}};
-    const auto next = follower.last_seq > 0 ? follower.last_seq + 1 : from;
+    const auto next = follower.last_seq >= 0 ? follower.last_seq + 1 : from;
     if (next > 0) values["from"] = next;
     follower.moved = false;
     session.follow(*watch, request_for(*watch, values), [&](std::string_view line) { return follower.take(line); });

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "output.hpp"
+#include "progress.hpp"
 #include "session.hpp"
 
 namespace invited::ctl {
@@ -17,7 +18,8 @@ struct JobEnd {
 };
 
 struct JobSinks {
-  std::function<void(const boost::json::value& row)> row;
+  // Clears `progress` before it writes.
+  std::function<void(const boost::json::value& row, Progress& progress)> row;
   std::function<void(std::string_view line)> line;  // every event but pings, as it came
 };
 

@@ -6,6 +6,12 @@
 
 namespace invited::ctl {
 
+namespace {
+
+constexpr std::int64_t rows_a_line = 10'000;  // where the total is not known
+
+}  // namespace
+
 Progress::Progress(const Output& output, const core::Clock& clock, std::string what)
     : output_(output), clock_(clock), what_(std::move(what)), began_(clock.monotonic()) {}
 
@@ -44,7 +50,7 @@ void Progress::update(std::int64_t done, std::int64_t total, std::int64_t failed
     drawn_ = true;
     return;
   }
-  const auto tenth = total > 0 ? done * 10 / total : 0;
+  const auto tenth = total > 0 ? done * 10 / total : done / rows_a_line;
   if (tenth <= tenth_) return;
   tenth_ = tenth;
   output_.remark(text);

@@ -1,4 +1,5 @@
-// How far a job is, on standard error: one line redrawn on a terminal, else a line every 10 %.
+// How far a job is, on standard error: one line redrawn on a terminal, else a line every 10 %
+// (every 10,000 where nobody knows the total).
 #pragma once
 
 #include <cstdint>

@@ -38,17 +38,22 @@ void RowReport::spill() {
   first_.clear();
 }
 
-void RowReport::take(const json::value& row) {
+void RowReport::take(const json::value& row, Progress& progress) {
   rejected_ = rejected_ || text_of(row, "result").starts_with("rejected");
-  if (output_.format() == Format::json) {
-    json_row(row);
-  } else if (!output_.people()) {
-    writer_.row(row);
-  } else if (!many_) {
+  const bool wanted = !output_.people() || choice_.verbose || needs_a_look(row);
+  if (output_.people() && !many_) {
     first_.push_back(row);
-    if (first_.size() > few) spill();
-  } else if (choice_.verbose || needs_a_look(row)) {
-    writer_.row(row);
+    if (first_.size() > few) {
+      progress.clear();
+      spill();
+    }
+  } else if (wanted) {
+    progress.clear();
+    if (output_.format() == Format::json) {
+      json_row(row);
+    } else {
+      writer_.row(row);
+    }
   }
   any_ = true;
 }

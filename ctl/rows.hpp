@@ -18,7 +18,7 @@ public:
 
   RowReport(const Output& output, std::vector<api::Column> columns, Moments moments, Choice choice);
 
-  void take(const boost::json::value& row);
+  void take(const boost::json::value& row, Progress& progress);
   // Closes the report and gives the exit code: 1 for a failed job, 3 if a row was rejected.
   [[nodiscard]] int finish(const JobEnd& end);
   // Closes what has been written when the job's end is not known.

@@ -21,8 +21,9 @@ int report_job(Session& session, const Output& output, const std::string& job, c
   RowReport report(output, api::find("user.import")->columns, output.moments(session.zone()), choice);
   JobEnd end;
   try {
-    end = follow_job(session, output, job, what, {.row = [&](const json::value& row) { report.take(row); }, .line = {}},
-                     from);
+    end = follow_job(
+        session, output, job, what,
+        {.row = [&](const json::value& row, Progress& progress) { report.take(row, progress); }, .line = {}}, from);
   } catch (const Failure&) {
     report.abandon();
     throw;

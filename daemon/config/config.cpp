@@ -354,6 +354,11 @@ Instance embedded(Role role, std::string_view list, std::string name, json::obje
   return instance;
 }
 
+// Messages begin with the pointer they are about.
+std::string pointer_of(const core::Error& error) {
+  return error.message.substr(0, error.message.find(": "));
+}
+
 const Schema& file_schema() {
   static const Schema schema = Schema::parse(schema_text()).value();
   return schema;
@@ -437,7 +442,7 @@ tl::expected<Config, Errors> parse(std::string_view text, std::string_view name,
 
   auto errors = file_schema().validate(document->value, origin);
   std::set<std::string> said;
-  for (const auto& error : errors) said.insert(error.location);
+  for (const auto& error : errors) said.insert(pointer_of(error));
   file_schema().fill_defaults(document->value);
   file_schema().resolve_paths(document->value, folder);
 
@@ -445,7 +450,7 @@ tl::expected<Config, Errors> parse(std::string_view text, std::string_view name,
   Reader reader(document->value, origin, found);
   auto config = read(reader, file);
   for (auto& error : found) {
-    if (!said.contains(error.location)) errors.push_back(std::move(error));
+    if (!said.contains(pointer_of(error))) errors.push_back(std::move(error));
   }
   if (!errors.empty()) {
     sort_by_place(errors);

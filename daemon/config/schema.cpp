@@ -492,7 +492,7 @@ void Schema::Impl::fill(json::value& value, const json::value* schema, int depth
       for (const auto& [name, inner] : properties->get_object()) {
         const auto* const resolved = resolve(root, inner);
         const auto* const preset = resolved == nullptr ? nullptr : member(*resolved, "default");
-        if (preset != nullptr && !object->contains(name)) object->emplace(name, *preset);
+        if (preset != nullptr) object->emplace(name, *preset);  // does nothing if the member is there
       }
     }
     for (auto& [name, inner] : *object) fill(inner, child(root, schema, name, false), depth + 1);

@@ -75,10 +75,12 @@ private:
   bool ended_ = false;      // the outcome is on its way, perhaps without the plugin
   bool overdue_ = false;
   bool host_completes_ = false;  // create(): its status is its return value
-  bool holds_turn_ = false;
   Failure failure_;
 
-  std::function<void(Outcome)> done_;  // core thread
+  // Core thread.
+  bool holds_turn_ = false;
+  core::Milliseconds hinted_at_ = core::Milliseconds::min();  // when the deadline was found to be over
+  std::function<void(Outcome)> done_;
 };
 
 // The outcome of a failed call as an error of the daemon: "source \"hr\": fetch failed (RETRY): …".

@@ -419,8 +419,12 @@ Milliseconds Instance::check_time() {
         calls_.erase(current);
         continue;
       }
-      if (!call->cancel_requested_) cancel_now.push_back(call);
-      const Milliseconds last = later(deadline, limits().grace);
+      if (call->hinted_at_ < deadline) {
+        // The grace counts from here: after a suspended night the plugin still has it.
+        call->hinted_at_ = now;
+        cancel_now.push_back(call);
+      }
+      const Milliseconds last = later(call->hinted_at_, limits().grace);
       if (now < last) {
         next = std::min(next, last);
         continue;

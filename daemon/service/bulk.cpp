@@ -144,7 +144,7 @@ boost::asio::awaitable<BulkProgress> Bulk::go_on(Id plan, OnBulkProgress progres
         const auto loaded = Planner::load(db, item.user);
         // Decided again: who connected, left or got a mail since the plan was made is skipped.
         std::string outcome = loaded ? std::string(bulk_outcome(planner->facts(*loaded, now, true), scheduled, recent, cooldown)) : "unknown_user";
-        if (outcome == will_send || outcome == will_connect) planner->apply(db, item.user, row->actor, now, {.asked = true});
+        if (outcome == will_send || outcome == will_connect) planner->apply(db, item.user, row->actor, now, {.asked = true, .cause = model::InvitationCause::asked});
         store::plans::settle_item(db, plan, item.number, outcome);
         result.outcomes.push_back(std::move(outcome));
       }

@@ -242,7 +242,7 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
         employment->hire_open = true;
         store::employments::update(db, *employment);
       } else {
-        ask.asked = true;
+        ask = {.asked = true, .cause = model::InvitationCause::asked};
       }
     }
     planner.apply(db, user.key, context.actor, now, ask);

@@ -66,6 +66,12 @@ Applied Planner::apply(Db& db, const Id& user, const std::string& actor, Instant
   if (!loaded) throw std::logic_error("a decision was asked for a user that does not exist");
   applied.decision = model::decide(facts(*loaded, now, ask.asked));
   Work work{db, *loaded, actor, now, applied.decision, ask, applied};
+  const bool makes_an_offer = applied.decision.action == Action::send || applied.decision.action == Action::connect || applied.decision.action == Action::review;
+  if (makes_an_offer && work.open() && loaded->invitation->login_email_canonical != loaded->user.login_email_canonical) {
+    // W9: the offer for the older address is over; what takes its place was asked for in the same way.
+    work.ask.cause = loaded->invitation->cause;
+    end(work, InvitationState::superseded, model::reason::login_email_changed);
+  }
   switch (applied.decision.action) {
     case Action::send:
       if (applied.decision.at <= now) {
@@ -164,7 +170,7 @@ void Planner::release(Work& work) {
   if (work.open()) {
     move(work, InvitationState::released, *work.loaded.invitation, reason);
   } else {
-    make(work, InvitationState::released, work.ask.asked ? work.ask.cause : InvitationCause::hire, reason);
+    make(work, InvitationState::released, work.ask.cause, reason);
   }
   queue_mail(work, *work.loaded.invitation);
   if (work.loaded.user.connection == Connection::not_connected) store::users::set_connection(work.db, work.loaded.user.key, Connection::pending);
@@ -188,7 +194,7 @@ void Planner::queue_mail(Work& work, const Invitation& invitation) {
 
 void Planner::schedule(Work& work, const model::CivilDue& due) {
   if (!work.open()) {
-    make(work, InvitationState::scheduled, InvitationCause::hire, work.decision.reason(), due);
+    make(work, InvitationState::scheduled, work.ask.cause, work.decision.reason(), due);
     return;
   }
   Invitation& invitation = *work.loaded.invitation;

@@ -44,7 +44,7 @@ struct Applied {
 
 struct Ask {
   bool asked = false;  // W12, W13, renewal
-  model::InvitationCause cause = model::InvitationCause::asked;
+  model::InvitationCause cause = model::InvitationCause::hire;  // of an invitation that is made now
 };
 
 class Planner {

@@ -50,7 +50,7 @@ boost::asio::awaitable<core::Result<Applied>> Users::send_verification(std::stri
   return change<Applied>(std::move(act), [user_id = std::move(user_id)](Db& db, Planner& planner, const std::string& actor, Instant now) -> core::Result<Applied> {
     const auto loaded = find_user(db, user_id);
     if (!loaded) return fail(loaded.error());
-    Applied applied = planner.apply(db, loaded->user.key, actor, now, {.asked = true});
+    Applied applied = planner.apply(db, loaded->user.key, actor, now, {.asked = true, .cause = model::InvitationCause::asked});
     if (applied.released || applied.connecting || applied.decision.action == model::Action::deliver || applied.decision.action == model::Action::connect)
       return applied;
     const model::Reason& why = applied.decision.reasons.back();

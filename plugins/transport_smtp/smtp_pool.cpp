@@ -163,10 +163,11 @@ public:
     deadline_ = pool_.now() + settings_.limits.connect.count();
     arm();
     const Server& server = pool_.options().server;
-    resolver_.async_resolve(server.host, std::to_string(server.port), tcp::resolver::numeric_service,
-                            [self = shared_from_this()](const error_code& error, const tcp::resolver::results_type& found) {
-                              if (!self->ended_) self->resolved(error, found);
-                            });
+    resolver_.async_resolve(
+        server.host, std::to_string(server.port), tcp::resolver::numeric_service,
+        [self = shared_from_this()](const error_code& error, const tcp::resolver::results_type& found) {
+          if (!self->ended_) self->resolved(error, found);
+        });
   }
 
   // Something changed in the pool.
@@ -204,7 +205,8 @@ private:
   void resolved(const error_code& error, const tcp::resolver::results_type& found) {
     if (error) return fail(Phase::connect, plain(error));
     for (const auto& entry : found) endpoints_.push_back(entry.endpoint());
-    attempt_limit_ms_ = std::max<std::int64_t>(deadline_ - pool_.now(), 0) / static_cast<std::int64_t>(endpoints_.size());
+    attempt_limit_ms_ =
+        std::max<std::int64_t>(deadline_ - pool_.now(), 0) / static_cast<std::int64_t>(endpoints_.size());
     connect_next("no address");
   }
 

@@ -52,7 +52,6 @@ void Session::connected(std::string_view local_address) {
 void Session::tls_established() {
   // Whatever was said in the clear is forgotten: RFC 3207 §4.2.
   parser_.reset();
-  extensions_ = {};
   tls_active_ = true;
   want_ = Want::io;
   say_hello();
@@ -96,7 +95,7 @@ void Session::failed(Phase phase, std::string_view what_happened) {
     verdict.retry_after_s = RETRY_SETUP_S;
     verdict.detail = settings_.server + ": " + std::string(what_happened) + "; nothing is sent without TLS.";
   }
-  break_off(std::move(verdict));
+  break_off(std::move(verdict), what_happened);
 }
 
 void Session::timed_out() {
@@ -335,6 +334,7 @@ void Session::handle(const Reply& reply) {
 
 void Session::say_hello() {
   state_ = State::hello;
+  extensions_ = {};
   extensions_.esmtp = true;
   put("EHLO " + helo_name_, Phase::hello);
 }
@@ -350,8 +350,6 @@ void Session::handle_hello(Phase phase, const Reply& reply) {
     }
     return refuse_us(phase, reply);
   }
-  extensions_ = {};
-  extensions_.esmtp = was_ehlo;
   for (std::size_t i = 1; was_ehlo && i < reply.lines.size(); ++i) {
     const auto words = split(reply.lines[i]);
     if (words.empty()) continue;
@@ -673,7 +671,7 @@ void Session::refuse_us(Phase phase, const Reply& reply) {
     verdict.scope = Scope::transport;
   }
   verdict.detail = say(settings_.server, phase, reply, verdict);
-  break_off(std::move(verdict));
+  break_off(std::move(verdict), "the connection ended");
 }
 
 void Session::refuse_us(Phase phase, std::string_view sentence, std::uint32_t retry_after_s) {
@@ -683,22 +681,16 @@ void Session::refuse_us(Phase phase, std::string_view sentence, std::uint32_t re
   verdict.phase = phase;
   verdict.retry_after_s = retry_after_s;
   verdict.detail = settings_.server + ": " + std::string(sentence) + '.';
-  break_off(std::move(verdict));
+  break_off(std::move(verdict), "the connection ended");
 }
 
 void Session::broken(Phase phase, std::string_view what_happened) {
-  if (state_ == State::closed) return;
-  if (phase == Phase::dot) {
-    std::optional<Finishing> finishing = std::move(finishing_);
-    finishing_.reset();
-    Verdict unknown = no_answer(settings_.server, Phase::dot, what_happened);
-    if (finishing) owner_.verdict(finishing->message, std::move(unknown));
-    phase = Phase::mail;
-  }
-  break_off(no_answer(settings_.server, phase, what_happened));
+  // What is open but for a mail whose dot is out: that one is unknown, the rest is tried again.
+  const Phase others = phase == Phase::dot ? Phase::mail : phase;
+  break_off(no_answer(settings_.server, others, what_happened), what_happened);
 }
 
-void Session::break_off(Verdict verdict) {
+void Session::break_off(Verdict verdict, std::string_view what_happened) {
   if (state_ == State::closed) return;
   state_ = State::closed;
   want_ = Want::close;
@@ -711,9 +703,7 @@ void Session::break_off(Verdict verdict) {
   opening_.reset();
   failure_ = std::move(verdict);
   if (finishing && may_be_taken) {
-    Verdict unknown = no_answer(settings_.server, Phase::dot, "the connection ended");
-    unknown.detail += ' ' + failure_.detail;
-    owner_.verdict(finishing->message, std::move(unknown));
+    owner_.verdict(finishing->message, no_answer(settings_.server, Phase::dot, what_happened));
   } else if (finishing) {
     owner_.give_back(finishing->message, failure_);
   }

@@ -195,7 +195,7 @@ private:
   void put_rcpt();
   void quit();
   void broken(Phase phase, std::string_view what_happened);  // no answer, or none that makes sense
-  void break_off(Verdict verdict);
+  void break_off(Verdict verdict, std::string_view what_happened);
   void refuse_us(Phase phase, const Reply& reply);
   void refuse_us(Phase phase, std::string_view sentence, std::uint32_t retry_after_s);
   void release_opening();

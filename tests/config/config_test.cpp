@@ -617,6 +617,15 @@ TEST_CASE("limits are named on both sides") {
             "invited.yaml:1:16: /organisation/name: the text has 3000 bytes; allowed: at most 2048"});
 }
 
+TEST_CASE("a mistake is named once, and hides no other in the same line") {
+  CHECK(refused(good + "companies: [{key: a b}, {key: a b}]\n").size() == 2);
+  CHECK(refused(good.substr(0, good.find("mail:")) +
+                "mail: {}\ntransports: [{name: relay, plugin: smtp}, {name: backup, plugin: smtp}]\n") ==
+        std::vector<std::string>{
+            "invited.yaml:3:1: /mail: the key \"from\" is missing: Sender, as \"Example AB <no-reply@example.com>\"",
+            "invited.yaml:3:1: /mail/transport: transports has more than one; say which: relay, backup"});
+}
+
 TEST_CASE("a file full of errors is answered with fifty and a count") {
   std::string text = good;
   for (int i = 0; i < 70; ++i) text += "unknown_" + std::to_string(i) + ": 1\n";

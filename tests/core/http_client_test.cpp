@@ -16,6 +16,14 @@ asio::awaitable<HttpResponse> handle(HttpRequest request) {
   if (request.path == "/missing") {
     answer.status = 404;
     answer.body = "no such thing";
+  } else if (request.path == "/large") {
+    answer.body = std::string(1'000'000, 'l');
+  } else if (request.path == "/large-stream") {
+    auto left = std::make_shared<int>(3);
+    answer.stream = [left]() -> asio::awaitable<std::optional<std::string>> {
+      if ((*left)-- == 0) co_return std::nullopt;
+      co_return std::optional<std::string>(std::string(500'000, 's'));
+    };
   } else if (request.path == "/stream") {
     auto left = std::make_shared<int>(1000);
     answer.stream = [left]() -> asio::awaitable<std::optional<std::string>> {
@@ -110,6 +118,21 @@ TEST_CASE("a sink gets a stream piece by piece, may end it, and an error's body 
   CHECK(missing->status == 404);
   CHECK(missing->body == "no such thing");
   CHECK(pieces == 0);
+}
+
+TEST_CASE("a large answer arrives whole, by length and in chunks, with and without a sink") {
+  TestServer server({}, handle);
+  UnixHttpClient client(server.unix_path());
+  for (int i = 0; i < 3; ++i) {
+    CHECK(client.send({.target = "/large"})->body == std::string(1'000'000, 'l'));
+    CHECK(client.send({.target = "/large-stream"})->body == std::string(1'500'000, 's'));
+    std::size_t got = 0;
+    const auto count = [&](std::string_view piece) { return (got += piece.size()) > 0; };
+    CHECK(client.send({.target = "/large"}, count)->body.empty());
+    CHECK(client.send({.target = "/large-stream"}, count)->body.empty());
+    CHECK(got == 2'500'000);
+  }
+  CHECK(server.connections() == 1);
 }
 
 TEST_CASE("a refused body's answer is seen although not all of the body could be sent") {

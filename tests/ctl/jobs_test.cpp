@@ -117,6 +117,17 @@ TEST_CASE("of many rows only those that need a look are shown; --verbose shows a
              Contains("u2 ") && Contains("u3 ") && Contains("u99 ") && Contains("u101 "));
 }
 
+TEST_CASE("an import whose length nobody knows shows how far it is by rows") {
+  std::string many;
+  for (int line = 1; line <= 25000; ++line) many += row(line, "created");
+  Import import;
+  import.daemon.stream("/v1/jobs/j1/events", {many, done(25001, R"({"created":25000})")});
+  const auto outcome = import.run();
+  CHECK(outcome.code == 0);
+  CHECK(outcome.err == "Importing 10000\nImporting 20000\n");
+  CHECK(outcome.out == "25000 created\n");
+}
+
 TEST_CASE("a dry run of an import is asked for as one and told as one") {
   Import import;
   import.daemon.stream("/v1/jobs/j1/events", {row(2, "created") + done(3, R"({"created":1})")});
@@ -147,14 +158,17 @@ TEST_CASE("- imports standard input") {
 
 TEST_CASE("a stream that breaks is taken up where it left off, no row shown twice") {
   Import import;
-  import.daemon.stream("/v1/jobs/j1/events", {row(1, "created"), row(2, "created")}, FakeDaemon::Then::break_off);
+  import.daemon.stream("/v1/jobs/j1/events", {row(0, "created")}, FakeDaemon::Then::break_off);
+  import.daemon.stream("/v1/jobs/j1/events", {row(0, "created"), row(1, "created"), row(2, "created")},
+                       FakeDaemon::Then::break_off);
   import.daemon.stream("/v1/jobs/j1/events", {"{\"event\":\"snapshot\",\"job\":{}}\n", row(2, "created"),
                                               row(3, "created"), done(4, R"({"created":3})")});
   const auto outcome = import.run({"--json"});
   CHECK(outcome.code == 0);
-  CHECK(json::parse(outcome.out).at("rows").as_array().size() == 3);
-  REQUIRE(import.daemon.asked().size() == 3);
-  CHECK(import.daemon.asked()[2].query_value("from") == "3");
+  CHECK(json::parse(outcome.out).at("rows").as_array().size() == 4);
+  REQUIRE(import.daemon.asked().size() == 4);
+  CHECK(import.daemon.asked()[2].query_value("from") == "1");
+  CHECK(import.daemon.asked()[3].query_value("from") == "3");
 }
 
 TEST_CASE("a job whose events end for good without its end is exit 69 and says how to look again") {

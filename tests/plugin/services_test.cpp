@@ -67,10 +67,10 @@ TEST_CASE("secrets come from the credentials first, without their line end, and 
   write_file(bench.folder / "credentials/plain", "a\nb\r\n", 0400);
   write_file(bench.folder / "secrets/smtp", "third", 0600);
   write_file(bench.folder / "secrets/local", "fourth\n\n", 0600);
-  CHECK(read("smtp") == std::pair(INVITED_OK, std::string("[first]")));
-  CHECK(read("plain") == std::pair(INVITED_OK, std::string("[a\nb]")));
-  CHECK(read("local") == std::pair(INVITED_OK, std::string("[fourth\n]")));
-  CHECK(read("nothing") == std::pair(INVITED_BAD_CONFIG, std::string()));
+  CHECK(read("smtp") == std::pair(invited_status{INVITED_OK}, std::string("[first]")));
+  CHECK(read("plain") == std::pair(invited_status{INVITED_OK}, std::string("[a\nb]")));
+  CHECK(read("local") == std::pair(invited_status{INVITED_OK}, std::string("[fourth\n]")));
+  CHECK(read("nothing") == std::pair(invited_status{INVITED_BAD_CONFIG}, std::string()));
   write_file(bench.folder / "secrets/open", "x", 0644);
   CHECK(read("open").first == INVITED_BAD_CONFIG);
   write_file(bench.folder / "secrets/full", std::string(plugin::Secrets::max_bytes, 'x'), 0600);

@@ -231,6 +231,10 @@ TEST_CASE("a batch through the contract: one verdict a message, one completion, 
   operations().send(instance.self, &next, second.pointers.data(), second.pointers.size());
   operations().settled(instance.self, borrow(first.ids[1]));
   REQUIRE(server.wait_for([](const auto& seen) { return seen.has("1 RCPT TO:<c@example.org>"); }));
+  // A whole dialogue on another connection: a dot that was sent would have arrived by its end.
+  invited_call barrier;
+  operations().probe(instance.self, &barrier);
+  REQUIRE(host.wait_for([&] { return barrier.completions == 1; }));
   CHECK(server.seen().mails.size() == 1);
   operations().settled(instance.self, borrow(first.ids[0]));
   REQUIRE(host.wait_for([&] { return next.completions == 1; }));

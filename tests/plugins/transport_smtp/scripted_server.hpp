@@ -44,12 +44,15 @@ public:
     std::optional<std::string> bytes;  // nothing: as a server should
     bool close = false;
     bool mute = false;
+    bool drip = false;
   };
   static Answer proper() { return {}; }
   static Answer say(std::string bytes) { return {std::move(bytes), false, false}; }
   static Answer hang_up(std::string last_words = {}) { return {std::move(last_words), true, false}; }
   // Says this and then nothing any more, with the connection open.
   static Answer fall_silent(std::string last_words = {}) { return {std::move(last_words), false, true}; }
+  // Begins an answer and adds an octet every few milliseconds, without an end.
+  static Answer drip() { return {"250-", false, true, true}; }
   using Script = std::function<Answer(unsigned connection, std::string_view line)>;
 
   struct Mail {
@@ -152,6 +155,7 @@ private:
       }
       output += bytes;
       mute = mute || answer.mute;
+      dripping = dripping || answer.drip;
       closing = closing || answer.close || (line == "QUIT" && !answer.bytes);
       server.changed_.notify_all();
     }
@@ -190,6 +194,15 @@ private:
                                });
     }
     void end_or_read() {
+      if (dripping) {
+        timer.expires_after(std::chrono::milliseconds(5));
+        timer.async_wait([self = shared_from_this()](const Error& error) {
+          if (error) return;
+          self->output = "x";
+          self->send();
+        });
+        return;
+      }
       if (!closing) return read();
       Error ignored;
       socket.shutdown(Tcp::socket::shutdown_both, ignored);
@@ -205,6 +218,7 @@ private:
     bool in_data = false;
     bool closing = false;
     bool mute = false;
+    bool dripping = false;
   };
 
   void accept() {
