@@ -132,7 +132,7 @@ def mails_in(folder):
 
 def link_in(message):
     text = message.get_body(("plain",)).get_content()
-    return re.search(r"^(https?://\S+/v/\S+)$", text, re.MULTILINE).group(1)
+    return re.search(r"^(https?://\S+/v/\S+)\s*$", text, re.MULTILINE).group(1)
 
 
 def browse(web, method, path, form=None, language="sv"):

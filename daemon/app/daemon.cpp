@@ -141,11 +141,15 @@ public:
   awaitable<int> stop();
 
 private:
+  int open_state();
+  void make_registry();
+  void make_services();
   bool listen();
+  void tell_ready(std::int64_t users) const;
   void connect_wakeups();
   awaitable<void> watchdog();
   awaitable<void> advance_fence();
-  awaitable<void> confirm_state();
+  awaitable<void> confirm_state(std::string actor);
   void reload();
 
   asio::io_context& io_;
@@ -190,13 +194,13 @@ private:
   std::string web_at_;
 };
 
-awaitable<int> Daemon::start() {
+int Daemon::open_state() {
   const auto executor = io_.get_executor();
   fence_ = std::make_unique<Fence>(config_.state_dir / "state.db", config_.state_dir / "fence");
   const auto held = fence_->check(*db_, random_);
   if (!held) {
     tell_refused(held.error());
-    co_return EX_IOERR;
+    return EX_IOERR;
   }
   if (!held->empty()) {
     log::warning(events::state_copied, "Sending is held until an operator confirms this state (invitectl state confirm)", {{"why", *held}});
@@ -206,13 +210,13 @@ awaitable<int> Daemon::start() {
   auto keys = load_link_keys(config_, secrets, random_);
   if (!keys) {
     tell_refused(keys.error());
-    co_return exit_code_of(keys.error());
+    return exit_code_of(keys.error());
   }
   tokens_ = std::make_unique<core::TokenRing>(std::move(*keys));
   auto templates = load_templates(config_);
   if (!templates) {
     tell_refused(templates.error());
-    co_return EX_CONFIG;
+    return EX_CONFIG;
   }
   templates_ = *templates;
   mail_writer_ = std::make_unique<TemplateMailWriter>(config_.mail, templates_);
@@ -222,6 +226,11 @@ awaitable<int> Daemon::start() {
     log::error(events::internal_error, "The state could not be written durably; the daemon ends and recovers at its next start", {{"why", what}});
     std::_Exit(EX_IOERR);
   });
+  return EX_OK;
+}
+
+void Daemon::make_registry() {
+  const auto executor = io_.get_executor();
   plugin_state_ = std::make_unique<PluginState>(*store_);
   plugin::Setup setup;
   setup.core = executor;
@@ -231,12 +240,10 @@ awaitable<int> Daemon::start() {
   setup.reserved_routes = {"/v/", "/style.css"};
   setup.state = plugin_state_.get();
   registry_ = std::make_unique<plugin::Registry>(std::move(setup));
-  const auto errors = co_await registry_->load_all(all_instances(config_));
-  if (!errors.empty()) {
-    tell_errors(errors);
-    co_return EX_CONFIG;
-  }
+}
 
+void Daemon::make_services() {
+  const auto executor = io_.get_executor();
   auto policies = std::make_shared<const model::Policies>(config_.policies);
   planner_ = std::make_shared<service::Planner>(policies, clock_, random_, message_id_domain(config_), tokens_->current_key_id());
   model::Transport& transport = *registry_->transport(config_.mail.transport);
@@ -291,7 +298,7 @@ awaitable<int> Daemon::start() {
       .version = INVITED_VERSION,
       .started_at = clock_.now(),
       .import_bytes = static_cast<std::uint64_t>(config_.limits.import_max_mib) * 1024 * 1024,
-      .on_state_confirmed = [this] { scope_.spawn("confirm state", confirm_state()); },
+      .confirm_state = [this](std::string actor) { return confirm_state(std::move(actor)); },
   });
   control_ = std::make_unique<control::Server>(executor, *desk_,
                                                control::RoleGroups{config_.control.viewer_group, config_.control.operator_group, config_.control.admin_group});
@@ -304,8 +311,23 @@ awaitable<int> Daemon::start() {
         return serve_route(source, intake_.get(), [this] { delivery_->ring(); connecting_->ring(); }, request);
       });
   connect_wakeups();
+}
+
+// g++ 12 destroys temporaries of aggregates twice inside a coroutine: what is built is built in plain functions.
+awaitable<int> Daemon::start() {
+  if (const int code = open_state(); code != EX_OK) co_return code;
+  make_registry();
+  auto instances = all_instances(config_);
+  const auto errors = co_await registry_->load_all(std::move(instances));
+  if (!errors.empty()) {
+    tell_errors(errors);
+    co_return EX_CONFIG;
+  }
+
+  make_services();
   if (!listen()) co_return EX_UNAVAILABLE;
 
+  (void)co_await scheduler_->plan_again_if_settings_changed();
   scope_.spawn("delivery", delivery_->run());
   scope_.spawn("scheduler", scheduler_->run());
   scope_.spawn("connecting", connecting_->run());
@@ -316,11 +338,15 @@ awaitable<int> Daemon::start() {
   scope_.spawn("fence", advance_fence());
   scope_.spawn("watchdog", watchdog());
   const auto counts = co_await queries_->counts();
-  log::info(events::daemon_started, "Ready",
-            {{"version", INVITED_VERSION}, {"users", std::to_string(counts.users)}, {"control", config_.control.socket.string()}, {"web", web_at_},
-             {"transport", config_.mail.transport}});
-  core::sd::ready(fmt::format("Ready; {} users, {} sources, mails by {}", counts.users, sources.size(), config_.mail.transport));
+  tell_ready(counts.users);
   co_return EX_OK;
+}
+
+void Daemon::tell_ready(std::int64_t users) const {
+  log::info(events::daemon_started, "Ready",
+            {{"version", INVITED_VERSION}, {"users", std::to_string(users)}, {"control", config_.control.socket.string()}, {"web", web_at_},
+             {"transport", config_.mail.transport}});
+  core::sd::ready(fmt::format("Ready; {} users, {} sources, mails by {}", users, config_.sources.size(), config_.mail.transport));
 }
 
 bool Daemon::listen() {
@@ -393,12 +419,16 @@ awaitable<void> Daemon::advance_fence() {
     const auto now_accepted = delivery_->status().accepted;
     if (now_accepted == accepted || !gate_.held().empty()) continue;
     accepted = now_accepted;
-    co_await store_->write([fence = fence_.get()](store::Db& db) { fence->advance(db); });
+    co_await [&] { return store_->write([fence = fence_.get()](store::Db& db) { fence->advance(db); }); }();
   }
 }
 
-awaitable<void> Daemon::confirm_state() {
-  co_await store_->write([fence = fence_.get()](store::Db& db) { fence->confirm(db); });
+awaitable<void> Daemon::confirm_state(std::string actor) {
+  const auto confirm = [fence = fence_.get(), planner = planner_, actor = std::move(actor), now = clock_.now()](store::Db& db) {
+    planner->audit(db, now, actor, "state.confirmed", "state");
+    fence->confirm(db);
+  };
+  co_await store_->write(confirm);
 }
 
 void Daemon::reload() {

@@ -449,6 +449,7 @@ tl::expected<Config, Errors> parse(std::string_view text, std::string_view name,
   Errors found;
   Reader reader(document->value, origin, found);
   auto config = read(reader, file);
+  file->state_dir = config.state_dir;
   for (auto& error : found) {
     if (!said.contains(pointer_of(error))) errors.push_back(std::move(error));
   }
@@ -496,7 +497,7 @@ Errors apply_schema(Instance& instance, std::string_view plugin_schema) {
   auto completed = instance.config;
   auto errors = schema->validate(completed, origin);
   if (!errors.empty()) return errors;
-  schema->fill_defaults(completed);
+  schema->fill_defaults(completed, instance.file->state_dir);
   schema->resolve_paths(completed, instance.file->folder);
   instance.config = std::move(completed);
   return errors;

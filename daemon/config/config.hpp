@@ -33,6 +33,7 @@ enum class ClientAddressHeader : std::uint8_t { none, x_real_ip, x_forwarded_for
 struct SourceFile {
   std::string name;  // as the operator gave it
   std::filesystem::path folder;
+  std::filesystem::path state_dir;  // as the file says, absolute
   Positions positions;
 };
 
@@ -117,7 +118,8 @@ struct Config {
 // Where the file is looked for if nobody says: /etc/invited/invited.yaml, or below the prefix of the installation.
 [[nodiscard]] std::filesystem::path default_file();
 
-// Checks an instance's config against its plugin's schema; if it is good, fills in defaults and makes paths absolute.
+// Checks an instance's config against its plugin's schema; if it is good, fills in defaults (those in the state folder
+// too) and makes paths absolute.
 // On errors the instance is left as it was.
 [[nodiscard]] Errors apply_schema(Instance& instance, std::string_view plugin_schema);
 

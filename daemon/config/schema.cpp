@@ -319,7 +319,7 @@ struct Schema::Impl {
 
   core::Error explain(const Finding& finding, const Origin& origin) const;
   Errors explain_unknown_keys(const Finding& finding, const Origin& origin) const;
-  void fill(json::value& value, const json::value* schema, int depth) const;
+  void fill(json::value& value, const json::value* schema, const std::filesystem::path& state_dir, int depth) const;
   void resolve_inside(json::value& value, const json::value* schema, const std::filesystem::path& folder,
                       int depth) const;
 };
@@ -482,7 +482,8 @@ Errors Schema::validate(const json::value& value, const Origin& origin) const {
   return errors;
 }
 
-void Schema::Impl::fill(json::value& value, const json::value* schema, int depth) const {
+void Schema::Impl::fill(json::value& value, const json::value* schema, const std::filesystem::path& state_dir,
+                        int depth) const {
   if (schema == nullptr || depth > max_depth) return;
   schema = resolve(root, *schema);
   if (schema == nullptr) return;
@@ -493,17 +494,20 @@ void Schema::Impl::fill(json::value& value, const json::value* schema, int depth
         const auto* const resolved = resolve(root, inner);
         const auto* const preset = resolved == nullptr ? nullptr : member(*resolved, "default");
         if (preset != nullptr) object->emplace(name, *preset);  // does nothing if the member is there
+        const auto* const placed = resolved == nullptr ? nullptr : member(*resolved, "x-default-in-state-dir");
+        if (placed != nullptr && placed->is_string() && !state_dir.empty())
+          object->emplace(name, (state_dir / std::string(placed->get_string())).string());
       }
     }
-    for (auto& [name, inner] : *object) fill(inner, child(root, schema, name, false), depth + 1);
+    for (auto& [name, inner] : *object) fill(inner, child(root, schema, name, false), state_dir, depth + 1);
   } else if (auto* const list = value.if_array()) {
     for (std::size_t i = 0; i < list->size(); ++i)
-      fill((*list)[i], child(root, schema, std::to_string(i), true), depth + 1);
+      fill((*list)[i], child(root, schema, std::to_string(i), true), state_dir, depth + 1);
   }
 }
 
-void Schema::fill_defaults(json::value& value) const {
-  impl_->fill(value, &impl_->root, 0);
+void Schema::fill_defaults(json::value& value, const std::filesystem::path& state_dir) const {
+  impl_->fill(value, &impl_->root, state_dir, 0);
 }
 
 void Schema::Impl::resolve_inside(json::value& value, const json::value* schema, const std::filesystem::path& folder,

@@ -1,9 +1,10 @@
 // JSON Schema (draft-07) as a person meets it: every error says where, what is wrong and what is allowed.
 //
 // valijson decides, with strong types (the text "25" is not the number 25); this file explains, fills in defaults, and
-// makes paths absolute. Used for invited.yaml itself and for the schema that each plugin carries. Beyond draft-07 two
-// keywords are understood: "format": "path" (a relative path counts from the file it stands in) and "x-allowed" (the
-// words after "allowed:" where a pattern alone would not help a reader).
+// makes paths absolute. Used for invited.yaml itself and for the schema that each plugin carries. Beyond draft-07 three
+// keywords are understood: "format": "path" (a relative path counts from the file it stands in), "x-allowed" (the
+// words after "allowed:" where a pattern alone would not help a reader) and, for plugins, "x-default-in-state-dir" (a
+// default that is a path in the daemon's state folder).
 //
 //   auto schema = config::Schema::parse(R"({"type": "object", "properties": {"port": {"type": "integer", "default":
 //   25}}})"); Errors errors = schema->validate(value, {"invited.yaml", document.positions, "/transports/0/config"});
@@ -37,8 +38,9 @@ public:
 
   // Every error of `value`; empty if it is good. Reads only. [any-thread, one call at a time per Schema]
   [[nodiscard]] Errors validate(const boost::json::value& value, const Origin& origin) const;
-  // Adds each absent member that has a "default", also inside what was added. A value that is there is never changed.
-  void fill_defaults(boost::json::value& value) const;
+  // Adds each absent member that has a "default", or, where `state_dir` is given, an "x-default-in-state-dir"; also
+  // inside what was added. A value that is there is never changed.
+  void fill_defaults(boost::json::value& value, const std::filesystem::path& state_dir = {}) const;
   // Makes every text at a "format": "path" absolute, counted from `folder`. Touches no disk.
   void resolve_paths(boost::json::value& value, const std::filesystem::path& folder) const;
 

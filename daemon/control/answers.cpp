@@ -207,6 +207,10 @@ core::HttpResponse problem(unsigned status, const std::string& code, const std::
   return response;
 }
 
+core::HttpResponse bad_cursor() {
+  return problem(422, "bad_cursor", "The cursor is not one of ours: use next_cursor of the answer before.");
+}
+
 core::HttpResponse problem(const core::Error& error) {
   std::vector<ProblemDetail> errors;
   if (!error.location.empty()) errors.push_back({error.location, error.code, error.message});

@@ -37,5 +37,6 @@ struct ProblemDetail {
 [[nodiscard]] core::HttpResponse problem(unsigned status, const std::string& code, const std::string& detail,
                                          const std::vector<ProblemDetail>& errors = {});
 [[nodiscard]] core::HttpResponse problem(const core::Error& error);
+[[nodiscard]] core::HttpResponse bad_cursor();
 
 }  // namespace invited::control

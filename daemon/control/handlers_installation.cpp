@@ -43,28 +43,33 @@ awaitable<HttpResponse> list_domains(Desk* desk, Call) {
 }
 
 awaitable<HttpResponse> add_domain(Desk* desk, Call call) {
-  const auto domain = co_await desk->domains.assert_verified(call.text("name"), {call.actor, call.dry_run});
+  const service::Act by = act_of(call);
+  const auto domain = co_await desk->domains.assert_verified(call.text("name"), by);
   if (!domain) co_return problem(domain.error());
   co_return answer(call.dry_run ? 200 : 201, domain_json(*domain));
 }
 
 awaitable<HttpResponse> remove_domain(Desk* desk, Call call) {
-  const auto done = co_await desk->domains.remove(call.text("name"), {call.actor, call.dry_run});
+  const service::Act by = act_of(call);
+  const auto done = co_await desk->domains.remove(call.text("name"), by);
   if (!done) co_return problem(done.error());
   co_return answer(200, json::object{});
 }
 
-awaitable<void> run_sync(Desk* desk, std::shared_ptr<Job> job, std::vector<std::string> sources) {
+awaitable<void> run_sync(Desk* desk, std::shared_ptr<Job> job, std::vector<std::string> sources, bool dry_run) {
   std::string trouble;
+  const service::RowsProgress progress = [job](const std::vector<model::RowResult>& chunk) {
+    for (const auto& row : chunk) job->row(row);
+  };
   for (const std::string& source : sources) {
+    std::string why;
     try {
-      const auto rows = co_await desk->fetching.sync(source, [job](const std::vector<model::RowResult>& chunk) {
-        for (const auto& row : chunk) job->row(row);
-      });
-      if (!rows) trouble += (trouble.empty() ? "" : "; ") + source + ": " + rows.error().message;
-    } catch (const store::Unavailable& e) {
-      trouble += (trouble.empty() ? "" : "; ") + source + ": " + e.what();
+      const auto rows = co_await desk->fetching.sync(source, progress, dry_run);
+      if (!rows) why = rows.error().message;
+    } catch (...) {
+      why = trouble_of(std::current_exception());
     }
+    if (!why.empty()) trouble += fmt::format("{}{}: {}", trouble.empty() ? "" : "; ", source, why);
   }
   if (trouble.empty()) {
     job->finish(job->row_counts());
@@ -74,19 +79,19 @@ awaitable<void> run_sync(Desk* desk, std::shared_ptr<Job> job, std::vector<std::
 }
 
 awaitable<HttpResponse> sync_sources(Desk* desk, Call call) {
+  const std::string wanted = call.text("source");
   std::vector<std::string> names;
-  if (const auto name = call.text("source"); !name.empty()) {
-    if (!desk->fetching.has(name)) co_return problem(404, "unknown_source", fmt::format("There is no source \"{}\".", name));
-    names.push_back(name);
-  } else {
-    for (const auto& source : desk->fetching.status()) {
-      if (source.fetches) names.push_back(source.name);
+  for (const auto& source : desk->fetching.status()) {
+    if (!wanted.empty() && source.name != wanted) continue;
+    if (source.fetches) {
+      names.push_back(source.name);
+    } else if (!wanted.empty()) {
+      co_return problem(409, "source_not_fetched", fmt::format("The source \"{}\" is not fetched: it takes what is pushed to it.", wanted));
     }
   }
-  if (call.dry_run)
-    co_return problem(422, "no_dry_run", "A source is read for real or not at all: try the file itself with user import --dry-run.");
-  auto job = desk->jobs.start("sync", call.actor, false);
-  desk->scope.spawn("sync", run_sync(desk, job, std::move(names)));
+  if (!wanted.empty() && names.empty()) co_return problem(404, "unknown_source", fmt::format("There is no source \"{}\".", wanted));
+  auto job = desk->jobs.start("sync", call.actor, call.dry_run);
+  desk->scope.spawn("sync", run_sync(desk, job, std::move(names), call.dry_run));
   co_return answer(202, json::object{{"job", job->id()}});
 }
 

@@ -33,7 +33,7 @@ awaitable<HttpResponse> list_invitations(Desk* desk, Call call) {
   std::optional<core::Id> before;
   if (const auto cursor = call.text("cursor"); !cursor.empty()) {
     before = core::Id::parse(cursor);
-    if (!before) co_return problem(422, "bad_cursor", "The cursor is not one of ours: use next_cursor of the answer before.");
+    if (!before) co_return bad_cursor();
   }
   std::optional<bool> held;
   if (call.values.contains("held")) held = call.flag("held");
@@ -56,51 +56,65 @@ using Act = awaitable<core::Result<void>> (service::Users::*)(core::Id, service:
 awaitable<HttpResponse> act_on(Desk* desk, Act act, Call call) {
   const auto key = core::Id::parse(call.text("id"));
   if (!key) co_return problem(404, "unknown_invitation", fmt::format("There is no invitation \"{}\".", call.text("id")));
-  const service::Act by{call.actor, call.dry_run};
+  // Seen in the change's own transaction: a dry run gives the same answer.
+  auto seen = std::make_shared<json::object>();
+  const service::Act by = act_of(call, [desk, seen, key = *key](store::Db& db) {
+    if (const auto view = desk->queries.invitation_in(db, key)) *seen = view_json(*view);
+  });
   const auto done = co_await (desk->users.*act)(*key, by);
   if (!done) co_return problem(done.error());
-  co_return co_await show_invitation(desk, key->text());
+  co_return answer(200, *seen);
 }
 
 awaitable<HttpResponse> list_reviews(Desk* desk, Call call) {
   const auto limit = static_cast<std::size_t>(std::clamp<std::int64_t>(call.integer("limit", 100), 1, 1'000));
   const std::string wanted = call.text("state");
   const auto state = model::parse_review_state(wanted.empty() ? "pending" : wanted).value_or(model::ReviewState::pending);
-  std::vector<service::UserView> views;
+  std::optional<core::Id> after;
+  if (const auto cursor = call.text("cursor"); !cursor.empty()) {
+    after = core::Id::parse(cursor);
+    if (!after) co_return bad_cursor();
+  }
+  service::Queries::UserPage page;
   if (state == model::ReviewState::pending) {
-    views = co_await desk->queries.in_review(limit);
+    page = co_await desk->queries.in_review(after, limit);
   } else {
     model::UserFilter filter;
     filter.review = state;
-    auto page = co_await desk->queries.users(filter, std::nullopt, limit);
-    views = std::move(page.users);
+    page = co_await desk->queries.users(filter, after, limit);
   }
   json::array items;
-  for (const auto& view : views) items.push_back(review_json(view));
-  co_return list_answer(std::move(items), nullptr);
+  for (const auto& view : page.users) items.push_back(review_json(view));
+  co_return list_answer(std::move(items), page.next ? json::value(page.next->text()) : json::value(nullptr));
 }
 
-awaitable<HttpResponse> review_answer(Desk* desk, std::string id) {
-  const auto view = co_await desk->queries.user(id);
-  if (!view) co_return problem(view.error());
-  json::object body = review_json(*view);
-  const auto why = co_await desk->queries.why(id);
-  if (why) body["next"] = why_json(*why).at("next");
-  co_return answer(200, body);
+// The review as the decision leaves it, with what happens next.
+std::function<void(store::Db&)> look_at_review(Desk* desk, std::string user_id, std::shared_ptr<json::object> seen) {
+  return [desk, user_id = std::move(user_id), seen = std::move(seen), now = desk->clock.now()](store::Db& db) {
+    const auto view = service::Queries::user_in(db, user_id);
+    const auto why = desk->queries.why_in(db, user_id, now);
+    if (!view || !why) return;
+    *seen = review_json(*view);
+    (*seen)["next"] = why_json(*why).at("next");
+  };
 }
 
 awaitable<HttpResponse> approve(Desk* desk, Call call) {
   const std::string id = call.text("id");
-  const auto done = co_await desk->reviews.approve(id, call.actor, call.dry_run);
+  auto seen = std::make_shared<json::object>();
+  const service::Act by = act_of(call, look_at_review(desk, id, seen));
+  const auto done = co_await desk->reviews.approve(id, by);
   if (!done) co_return problem(done.error());
-  co_return co_await review_answer(desk, id);
+  co_return answer(200, *seen);
 }
 
 awaitable<HttpResponse> reject(Desk* desk, Call call) {
   const std::string id = call.text("id");
-  const auto done = co_await desk->reviews.reject(id, call.text("reason"), call.actor, call.dry_run);
+  auto seen = std::make_shared<json::object>();
+  const service::Act by = act_of(call, look_at_review(desk, id, seen));
+  const auto done = co_await desk->reviews.reject(id, call.text("reason"), by);
   if (!done) co_return problem(done.error());
-  co_return co_await review_answer(desk, id);
+  co_return answer(200, *seen);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "api/openapi.hpp"
 #include "control/answers.hpp"
 #include "control/server.hpp"
+#include "store/users.hpp"
 
 namespace invited::control {
 
@@ -21,6 +22,15 @@ std::optional<std::int64_t> number_of(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+// The number in next_cursor; 0 without one, nothing for what we never gave.
+std::optional<std::uint64_t> cursor_of(const Call& call) {
+  const auto text = call.text("cursor");
+  if (text.empty()) return 0;
+  const auto number = number_of(text);
+  if (!number || *number < 0) return std::nullopt;
+  return static_cast<std::uint64_t>(*number);
 }
 
 // "12h", "60d", "8w" from now, or the end of a day in the organisation's zone.
@@ -41,17 +51,18 @@ awaitable<HttpResponse> show_plan(Desk* desk, Call call) {
   const auto until = until_of(call.text("until"), desk->clock.now(), desk->policies.organisation().zone);
   if (!until) co_return problem(422, "bad_until", fmt::format("\"{}\" is neither a length (12h, 60d, 8w) nor a day (2026-12-01).", call.text("until")));
   const auto limit = static_cast<std::size_t>(std::clamp<std::int64_t>(call.integer("limit", 100), 1, 1'000));
-  const auto from = static_cast<std::size_t>(std::max<std::int64_t>(0, number_of(call.text("cursor")).value_or(0)));
+  const auto from = cursor_of(call);
+  if (!from) co_return bad_cursor();
   const auto plan = co_await desk->queries.plan(*until, most_acts);
-  const std::string only = call.text("user");
+  const std::string only = store::fold_user_id(call.text("user"));
   json::array items;
   std::size_t seen = 0;
   json::value next = nullptr;
   for (const auto& item : plan.items) {
-    if (!only.empty() && item.user_id != only) continue;
-    if (seen++ < from) continue;
+    if (!only.empty() && store::fold_user_id(item.user_id) != only) continue;
+    if (seen++ < *from) continue;
     if (items.size() == limit) {
-      next = std::to_string(from + limit);
+      next = std::to_string(*from + limit);
       break;
     }
     items.push_back(plan_item_json(item.user_id, item.name, item.decision, item.zone));
@@ -120,8 +131,8 @@ awaitable<HttpResponse> show_status(Desk* desk, Call) {
 
 awaitable<HttpResponse> confirm_state(Desk* desk, Call call) {
   if (!call.dry_run) {
+    co_await desk->confirm_state(call.actor);
     desk->gate.confirm();
-    if (desk->on_state_confirmed) desk->on_state_confirmed();
   }
   auto body = co_await status_json(desk);
   co_return answer(200, body);
@@ -129,7 +140,10 @@ awaitable<HttpResponse> confirm_state(Desk* desk, Call call) {
 
 awaitable<HttpResponse> list_audit(Desk* desk, Call call) {
   const auto limit = static_cast<std::size_t>(std::clamp<std::int64_t>(call.integer("limit", 100), 1, 1'000));
-  const store::audit::Range range{std::nullopt, number_of(call.text("cursor"))};
+  const auto before = cursor_of(call);
+  if (!before) co_return bad_cursor();
+  store::audit::Range range;
+  if (*before > 0) range.before = static_cast<std::int64_t>(*before);
   const auto events = co_await desk->queries.audit(range, call.text("subject"), limit);
   json::array items;
   for (const auto& event : events) items.push_back(audit_json(event));
@@ -197,10 +211,15 @@ void add_running_handlers(Handlers& handlers, Desk& desk) {
   handlers["events"] = [d](Call call) { return follow_events(d, std::move(call)); };
   handlers["audit.list"] = [d](Call call) { return list_audit(d, std::move(call)); };
   handlers["audit.verify"] = [d](Call call) { return verify_audit(d, std::move(call)); };
-  handlers["job.list"] = [d, now](const Call&) {
+  handlers["job.list"] = [d, now](const Call& call) {
+    const auto limit = static_cast<std::size_t>(std::clamp<std::int64_t>(call.integer("limit", 100), 1, 1'000));
+    const auto from = cursor_of(call);
+    if (!from) return now(bad_cursor());
+    const auto& jobs = d->jobs.newest_first();
     json::array items;
-    for (const auto& job : d->jobs.newest_first()) items.push_back(job->describe());
-    return now(list_answer(std::move(items), nullptr));
+    for (std::size_t i = *from; i < jobs.size() && items.size() < limit; ++i) items.push_back(jobs.at(i)->describe());
+    const std::size_t end = *from + items.size();
+    return now(list_answer(std::move(items), end < jobs.size() ? json::value(std::to_string(end)) : json::value(nullptr)));
   };
   handlers["job.show"] = [d, now, unknown_job](const Call& call) {
     const auto job = d->jobs.find(call.text("id"));

@@ -3,6 +3,7 @@
 
 #include "control/answers.hpp"
 #include "control/server.hpp"
+#include "store/plans.hpp"
 
 namespace invited::control {
 
@@ -51,6 +52,13 @@ std::string record_body(const json::object& values) {
   return json::serialize(record);
 }
 
+// Aggregates are made outside of coroutines: g++ 12 destroys their temporaries twice inside one.
+service::IntakeContext context_of(const std::string& source, const Call& call) { return {source, call.actor, call.dry_run}; }
+model::SourcePush record_push(const json::object& record) { return {"record", "application/json", "", record_body(record)}; }
+model::SourcePush import_push(Call& call) {
+  return {"import", std::string(call.request.header("content-type")), call.text("file_name"), std::move(call.request.body)};
+}
+
 awaitable<HttpResponse> user_answer(Desk* desk, std::string user_id, unsigned status) {
   const auto view = co_await desk->queries.user(user_id);
   if (!view) co_return problem(view.error());
@@ -58,27 +66,45 @@ awaitable<HttpResponse> user_answer(Desk* desk, std::string user_id, unsigned st
 }
 
 HttpResponse rejected(const model::RowResult& row) {
-  return problem(422, row.reason, row.message, {{"/" + row.column, row.reason, row.message}});
+  std::vector<ProblemDetail> errors;
+  if (!row.column.empty()) errors.push_back({"/" + row.column, row.reason, row.message});
+  return problem(422, row.reason, row.message, errors);
 }
+
+// The user as a change leaves it, seen in the change's own transaction: a dry run gives the same answer.
+class Seen {
+public:
+  [[nodiscard]] std::function<void(store::Db&)> look_for(std::string user_id) const {
+    return [view = view_, user_id = std::move(user_id)](store::Db& db) {
+      if (auto found = service::Queries::user_in(db, user_id)) *view = std::move(*found);
+    };
+  }
+  [[nodiscard]] const std::optional<service::UserView>& user() const { return *view_; }
+
+private:
+  std::shared_ptr<std::optional<service::UserView>> view_ = std::make_shared<std::optional<service::UserView>>();
+};
 
 // Adds or changes one user through the source that takes records: by hand is a source like any other.
 awaitable<HttpResponse> write_record(Desk* desk, Call call, json::object record) {
-  const std::string user_id(record.at("user_id").as_string());
   const std::string source = desk->fetching.taker_of("record");
   if (source.empty()) co_return problem(409, "no_manual_source", "No configured source takes records by hand: add a source with the plugin \"manual\".");
   auto rows = std::make_shared<std::vector<model::RowResult>>();
-  model::SourcePush push{"record", "application/json", "", record_body(record)};
-  service::IntakeContext context{source, call.actor, call.dry_run};
-  const auto reply = co_await desk->fetching.push(source, std::move(push), std::move(context),
-                                                  [rows](const std::vector<model::RowResult>& chunk) { rows->insert(rows->end(), chunk.begin(), chunk.end()); });
+  const Seen seen;
+  model::SourcePush push = record_push(record);
+  service::IntakeContext context = context_of(source, call);
+  context.look = [look = seen.look_for(std::string(record.at("user_id").as_string()))](store::Db& db, const model::RowResult&) { look(db); };
+  service::RowsProgress progress = [rows](const std::vector<model::RowResult>& chunk) { rows->insert(rows->end(), chunk.begin(), chunk.end()); };
+  const auto reply = co_await desk->fetching.push(source, std::move(push), std::move(context), std::move(progress));
   if (!reply) co_return problem(reply.error());
+  if (rows->empty() && reply->status >= 400 && reply->status < 500) co_return problem(422, "source_refused", reply->body);
   if (rows->empty()) co_return problem(500, "source_gave_nothing", "The source took the record and gave nothing back: look at the journal for its plugin.");
   const model::RowResult& row = rows->front();
   if (row.outcome == model::RowOutcome::rejected) co_return rejected(row);
+  if (!seen.user()) co_return problem(500, "source_gave_another", "The source gave back another user than the one it was given: look at the journal for its plugin.");
   json::object body = to_json(row);
   body.erase("line");
-  const auto view = co_await desk->queries.user(user_id);
-  body["user"] = view ? user_json(*view, desk->policies) : record;  // a dry run leaves no user behind
+  body["user"] = user_json(*seen.user(), desk->policies);
   co_return answer(row.applied == model::RowOutcome::created && !call.dry_run ? 201 : 200, body);
 }
 
@@ -87,7 +113,7 @@ awaitable<HttpResponse> list_users(Desk* desk, Call call) {
   std::optional<core::Id> after;
   if (const auto cursor = call.text("cursor"); !cursor.empty()) {
     after = core::Id::parse(cursor);
-    if (!after) co_return problem(422, "bad_cursor", "The cursor is not one of ours: use next_cursor of the answer before.");
+    if (!after) co_return bad_cursor();
   }
   const auto page = co_await desk->queries.users(filter_of(call.values), after, limit);
   json::array items;
@@ -114,14 +140,15 @@ awaitable<HttpResponse> set_user(Desk* desk, Call call) {
 
 awaitable<void> run_import(Desk* desk, std::shared_ptr<Job> job, std::string source, model::SourcePush push, service::IntakeContext context) {
   std::string trouble;
+  service::RowsProgress progress = [job](const std::vector<model::RowResult>& rows) {
+    for (const auto& row : rows) job->row(row);
+  };
   try {
-    const auto reply = co_await desk->fetching.push(source, std::move(push), std::move(context), [job](const std::vector<model::RowResult>& rows) {
-      for (const auto& row : rows) job->row(row);
-    });
+    const auto reply = co_await desk->fetching.push(source, std::move(push), std::move(context), std::move(progress));
     if (!reply) trouble = reply.error().message;
-    if (reply && reply->status >= 400) trouble = reply->body;
-  } catch (const store::Unavailable& e) {
-    trouble = std::string(e.what()) + "; rows before this are applied, import the file again to go on";
+    if (reply && reply->status >= 400) trouble = reply->body.empty() ? fmt::format("the source refused the file ({})", reply->status) : reply->body;
+  } catch (...) {
+    trouble = trouble_of(std::current_exception()) + "; rows before this are applied, import the file again to go on";
   }
   if (trouble.empty()) {
     job->finish(job->row_counts());
@@ -136,19 +163,20 @@ awaitable<HttpResponse> import_users(Desk* desk, Call call) {
   if (source.empty()) co_return problem(409, "no_import_source", "No configured source reads files: add a source with the plugin \"file\".");
   if (!desk->fetching.has(source)) co_return problem(404, "unknown_source", fmt::format("There is no source \"{}\".", source));
   auto job = desk->jobs.start("import", call.actor, call.dry_run);
-  model::SourcePush push{"import", std::string(call.request.header("content-type")), call.text("file_name"), std::move(call.request.body)};
-  desk->scope.spawn("import", run_import(desk, job, source, std::move(push), {source, call.actor, call.dry_run}));
+  model::SourcePush push = import_push(call);
+  service::IntakeContext context = context_of(source, call);
+  desk->scope.spawn("import", run_import(desk, job, source, std::move(push), std::move(context)));
   co_return answer(202, json::object{{"job", job->id()}});
 }
 
 awaitable<HttpResponse> send_one(Desk* desk, Call call) {
   const std::string id = call.text("id");
-  const auto applied = co_await desk->users.send_verification(id, {call.actor, call.dry_run});
+  const Seen seen;
+  const service::Act by = act_of(call, seen.look_for(id));
+  const auto applied = co_await desk->users.send_verification(id, by);
   if (!applied) co_return problem(applied.error());
-  const auto view = co_await desk->queries.user(id);
-  if (!view) co_return problem(view.error());
   const bool connecting = applied->connecting || applied->decision.action == model::Action::connect;
-  co_return answer(200, json::object{{"action", connecting ? "connect" : "send"}, {"user", user_json(*view, desk->policies)}});
+  co_return answer(200, json::object{{"action", connecting ? "connect" : "send"}, {"user", user_json(seen.user().value(), desk->policies)}});
 }
 
 template <class Act>
@@ -156,10 +184,11 @@ Handler user_act(Desk* desk, Act act) {
   struct Step {
     static awaitable<HttpResponse> run(Desk* owner, Act what, Call call) {
       const std::string id = call.text("id");
-      const service::Act by{call.actor, call.dry_run};
+      const Seen seen;
+      const service::Act by = act_of(call, seen.look_for(id));
       const auto done = co_await what(owner->users, id, by);
       if (!done) co_return problem(done.error());
-      co_return co_await user_answer(owner, id, 200);
+      co_return answer(200, user_json(seen.user().value(), owner->policies));
     }
   };
   return [desk, act](Call call) { return Step::run(desk, act, std::move(call)); };
@@ -197,18 +226,20 @@ json::object bulk_counts(const service::BulkProgress& progress) {
 
 awaitable<void> run_bulk(Desk* desk, std::shared_ptr<Job> job, core::Id plan) {
   std::string trouble;
+  service::OnBulkProgress progress = [job](const service::BulkProgress& state) { tell(*job, state); };
   try {
-    const auto done = co_await desk->bulk.go_on(plan, [job](const service::BulkProgress& progress) { tell(*job, progress); });
+    const auto done = co_await desk->bulk.go_on(plan, std::move(progress));
     job->finish(bulk_counts(done));
-  } catch (const std::runtime_error& e) {
-    trouble = std::string(e.what()) + "; it goes on when the daemon is started again";
+  } catch (...) {
+    trouble = trouble_of(std::current_exception()) + "; it goes on when the daemon is started again";
   }
   if (!trouble.empty()) job->fail(std::move(trouble));
 }
 
 awaitable<HttpResponse> run_plan(Desk* desk, Call call) {
   const auto key = core::Id::parse(call.text("id"));
-  if (!key) co_return problem(404, "unknown_plan", "There is no such plan.");
+  const auto known = !key ? std::nullopt : co_await desk->store.read([key = *key](store::Db& db) { return store::plans::get(db, key); });
+  if (!known) co_return problem(404, "unknown_plan", fmt::format("There is no plan \"{}\" (one that is not run is kept for a day).", call.text("id")));
   if (call.dry_run) co_return problem(422, "plan_is_the_dry_run", "The plan itself is the dry run: nothing more is to be computed.");
   const auto started = co_await desk->bulk.start(*key);
   if (!started) co_return problem(started.error());

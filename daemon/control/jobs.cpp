@@ -2,7 +2,10 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "core/events.hpp"
+#include "core/log.hpp"
 #include "model/civil_time.hpp"
+#include "store/store.hpp"
 
 namespace invited::control {
 
@@ -20,8 +23,21 @@ json::object to_json(const model::RowResult& row) {
           {"reason", row.reason}, {"applied", model::to_text(row.applied)}, {"column", row.column}, {"message", row.message}};
 }
 
-Job::Job(std::string id, std::string kind, std::string actor, bool dry_run, core::Instant started_at)
-    : id_(std::move(id)), kind_(std::move(kind)), actor_(std::move(actor)), dry_run_(dry_run), started_at_(started_at) {}
+std::string trouble_of(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const store::Unavailable& e) {
+    return e.what();
+  } catch (const std::exception& e) {
+    core::log::error(core::events::internal_error, "A job failed inside the daemon", {{"why", e.what()}});
+  } catch (...) {
+    core::log::error(core::events::internal_error, "A job failed inside the daemon", {});
+  }
+  return "it failed inside the daemon, whose journal says why";
+}
+
+Job::Job(core::Clock& clock, std::string id, std::string kind, std::string actor, bool dry_run)
+    : id_(std::move(id)), kind_(std::move(kind)), actor_(std::move(actor)), dry_run_(dry_run), clock_(clock), started_at_(clock.now()) {}
 
 void Job::add(json::object event) {
   event["seq"] = events_.size();
@@ -55,12 +71,14 @@ json::object Job::row_counts() const {
 
 void Job::finish(json::object counts) {
   state_ = "done";
+  ended_at_ = clock_.now();
   counts_ = counts;
   add({{"event", "done"}, {"state", "done"}, {"counts", std::move(counts)}});
 }
 
 void Job::fail(std::string why) {
   state_ = "failed";
+  ended_at_ = clock_.now();
   detail_ = why;
   counts_ = row_counts();
   add({{"event", "done"}, {"state", "failed"}, {"counts", counts_}, {"detail", std::move(why)}});
@@ -76,12 +94,13 @@ json::object Job::describe() const {
           {"total", total_ ? json::value(*total_) : json::value(nullptr)},
           {"failed", failed_},
           {"started_at", model::to_utc_text(started_at_)},
+          {"ended_at", ended_at_ ? json::value(model::to_utc_text(*ended_at_)) : json::value(nullptr)},
           {"counts", counts_},
           {"detail", detail_}};
 }
 
 std::shared_ptr<Job> Jobs::start(std::string kind, std::string actor, bool dry_run) {
-  auto job = std::make_shared<Job>(ids_.next().text(), std::move(kind), std::move(actor), dry_run, clock_.now());
+  auto job = std::make_shared<Job>(clock_, ids_.next().text(), std::move(kind), std::move(actor), dry_run);
   jobs_.push_front(job);
   forget_old();
   return job;

@@ -11,6 +11,7 @@
 #include <boost/json/object.hpp>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,7 +27,8 @@ namespace invited::control {
 
 class Job {
 public:
-  Job(std::string id, std::string kind, std::string actor, bool dry_run, core::Instant started_at);
+  // `clock` outlives the job.
+  Job(core::Clock& clock, std::string id, std::string kind, std::string actor, bool dry_run);
 
   void row(const model::RowResult& row);
   void progress(std::int64_t done, std::optional<std::int64_t> total, std::int64_t failed);
@@ -47,7 +49,9 @@ private:
   std::string kind_;
   std::string actor_;
   bool dry_run_;
+  core::Clock& clock_;
   core::Instant started_at_;
+  std::optional<core::Instant> ended_at_;
   std::string state_ = "running";
   std::string detail_;
   std::int64_t done_ = 0;
@@ -79,5 +83,7 @@ private:
 };
 
 [[nodiscard]] boost::json::object to_json(const model::RowResult& row);
+// Why a job cannot go on, for its "detail": what is not for people goes to the log.
+[[nodiscard]] std::string trouble_of(const std::exception_ptr& error);
 
 }  // namespace invited::control

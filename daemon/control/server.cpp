@@ -111,16 +111,20 @@ boost::asio::awaitable<core::HttpResponse> Server::handle(core::HttpRequest requ
   }
   Call call{&command, std::move(input->values), input->dry_run, actor, std::move(request)};
   bool full = false;
-  std::string conflict;
+  bool conflict = false;
   try {
     co_return co_await handlers_.at(command.id)(std::move(call));
   } catch (const store::Unavailable&) {
     full = true;
-  } catch (const store::Conflict& e) {
-    conflict = e.what();
+  } catch (const store::Conflict&) {
+    conflict = true;
+  } catch (...) {
+    log_failure(std::current_exception());
   }
   if (full) co_return problem(503, "state_not_writable", "The state cannot be written now (disk full?): free space, then try again. Nothing was changed.");
-  co_return problem(409, "changed_meanwhile", "Somebody else changed this in the same moment: look again, then repeat. Nothing was changed.");
+  if (conflict)
+    co_return problem(409, "changed_meanwhile", "Somebody else changed this in the same moment: look again, then repeat. Nothing was changed.");
+  co_return problem(500, "internal", "The request failed inside the daemon: its journal says why (journalctl -u invited).");
 }
 
 }  // namespace invited::control

@@ -43,6 +43,11 @@ struct Call {
   [[nodiscard]] bool flag(std::string_view field) const;
 };
 
+// `look` sees what the change left, also in a dry run. [store's thread]
+[[nodiscard]] inline service::Act act_of(const Call& call, std::function<void(store::Db&)> look = {}) {
+  return {call.actor, call.dry_run, std::move(look)};
+}
+
 using Handler = std::function<boost::asio::awaitable<core::HttpResponse>(Call)>;
 using Handlers = std::map<std::string_view, Handler>;
 
@@ -82,7 +87,8 @@ struct Desk {
   std::string version;
   core::Instant started_at;
   std::uint64_t import_bytes = 64ULL * 1024 * 1024;
-  std::function<void()> on_state_confirmed;
+  // Makes an operator's confirmation durable, with its audit event; the gate is opened after it.
+  std::function<boost::asio::awaitable<void>(std::string actor)> confirm_state;
 };
 
 class Server {

@@ -141,7 +141,7 @@ struct UnixHttpClient::Impl {
       parser->get().body().size = piece.size();
       parser->get().body().more = true;
       http::read_some(socket, buffer, *parser, error);
-      if (error == http::error::need_buffer) error = {};
+      if (error == http::error::need_buffer) error = {};  // the piece is full, the body goes on
       if (error) return lost(error);
       const std::string_view got(piece.data(), piece.size() - parser->get().body().size);
       if (got.empty()) continue;

@@ -6,14 +6,22 @@ namespace invited::plugin {
 
 std::string_view status_text(invited_status status) noexcept {
   switch (status) {
-    case INVITED_OK: return "OK";
-    case INVITED_RETRY: return "RETRY";
-    case INVITED_REJECTED: return "REJECTED";
-    case INVITED_UNKNOWN: return "UNKNOWN";
-    case INVITED_CANCELLED: return "CANCELLED";
-    case INVITED_BAD_CONFIG: return "BAD_CONFIG";
-    case INVITED_UNSUPPORTED: return "UNSUPPORTED";
-    default: return "INTERNAL";
+    case INVITED_OK:
+      return "OK";
+    case INVITED_RETRY:
+      return "RETRY";
+    case INVITED_REJECTED:
+      return "REJECTED";
+    case INVITED_UNKNOWN:
+      return "UNKNOWN";
+    case INVITED_CANCELLED:
+      return "CANCELLED";
+    case INVITED_BAD_CONFIG:
+      return "BAD_CONFIG";
+    case INVITED_UNSUPPORTED:
+      return "UNSUPPORTED";
+    default:
+      return "INTERNAL";
   }
 }
 

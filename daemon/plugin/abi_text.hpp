@@ -18,7 +18,9 @@ namespace invited::plugin {
 }
 
 // Valid as long as `text` is.
-[[nodiscard]] inline invited_str borrow(std::string_view text) noexcept { return {text.data(), text.size()}; }
+[[nodiscard]] inline invited_str borrow(std::string_view text) noexcept {
+  return {text.data(), text.size()};
+}
 
 // "OK", "RETRY", …; "INTERNAL" for what this daemon does not know.
 [[nodiscard]] std::string_view status_text(invited_status status) noexcept;

@@ -17,24 +17,35 @@ std::uintptr_t next_number() {
 core::ErrorKind kind_of(const Outcome& outcome) {
   switch (outcome.status) {
     case INVITED_REJECTED:
-    case INVITED_BAD_CONFIG: return core::ErrorKind::invalid;
+    case INVITED_BAD_CONFIG:
+      return core::ErrorKind::invalid;
     case INVITED_RETRY:
     case INVITED_UNKNOWN:
-    case INVITED_CANCELLED: return core::ErrorKind::unavailable;
-    case INVITED_UNSUPPORTED: return core::ErrorKind::conflict;
-    default: return core::ErrorKind::internal;
+    case INVITED_CANCELLED:
+      return core::ErrorKind::unavailable;
+    case INVITED_UNSUPPORTED:
+      return core::ErrorKind::conflict;
+    default:
+      return core::ErrorKind::internal;
   }
 }
 
 std::string_view code_of(invited_status status) {
   switch (status) {
-    case INVITED_RETRY: return "plugin_retry";
-    case INVITED_REJECTED: return "plugin_rejected";
-    case INVITED_UNKNOWN: return "plugin_unknown";
-    case INVITED_CANCELLED: return "plugin_cancelled";
-    case INVITED_BAD_CONFIG: return "plugin_bad_config";
-    case INVITED_UNSUPPORTED: return "plugin_unsupported";
-    default: return "plugin_internal";
+    case INVITED_RETRY:
+      return "plugin_retry";
+    case INVITED_REJECTED:
+      return "plugin_rejected";
+    case INVITED_UNKNOWN:
+      return "plugin_unknown";
+    case INVITED_CANCELLED:
+      return "plugin_cancelled";
+    case INVITED_BAD_CONFIG:
+      return "plugin_bad_config";
+    case INVITED_UNSUPPORTED:
+      return "plugin_unsupported";
+    default:
+      return "plugin_internal";
   }
 }
 
@@ -45,9 +56,11 @@ Call::Call(std::string_view operation, core::Milliseconds limit)
 
 core::Error to_error(std::string_view role, std::string_view instance, std::string_view operation,
                      const Outcome& outcome) {
-  std::string message = fmt::format("{} \"{}\": {} failed ({})", role, instance, operation, status_text(outcome.status));
+  std::string message =
+      fmt::format("{} \"{}\": {} failed ({})", role, instance, operation, status_text(outcome.status));
   if (!outcome.why.message.empty()) message += ": " + outcome.why.message;
-  if (outcome.why.retry_after_s > 0) message += fmt::format("; it asks for {} s of patience", outcome.why.retry_after_s);
+  if (outcome.why.retry_after_s > 0)
+    message += fmt::format("; it asks for {} s of patience", outcome.why.retry_after_s);
   return {kind_of(outcome), std::string(code_of(outcome.status)), std::move(message), outcome.why.field};
 }
 

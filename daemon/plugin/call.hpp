@@ -5,7 +5,8 @@
 // whoever stopped waiting before; it owns what the operation was given.
 //
 //   auto call = std::make_shared<ProbeCall>("probe", limits.probe);
-//   Outcome outcome = co_await instance->run(call, [self, operations](invited_call* handle) { operations->probe(self, handle); });
+//   Outcome outcome = co_await instance->run(call, [self, operations](invited_call* handle) { operations->probe(self,
+//   handle); });
 //
 // Roles derive from Call to keep their arguments and outputs.
 #pragma once

@@ -19,9 +19,11 @@ namespace invited::plugin {
 class CoreGate {
 public:
   explicit CoreGate(boost::asio::any_io_executor core) : executor_(std::move(core)) {}
-  // Runs `work` later on the core thread, in the order of the posts. False, and `work` is dropped, after close(). [any-thread]
+  // Runs `work` later on the core thread, in the order of the posts. False, and `work` is dropped, after close().
+  // [any-thread]
   bool post(std::function<void()> work);
-  // Nothing reaches the core's executor any more: whoever ran away from stop() cannot touch a dead io_context. [any-thread]
+  // Nothing reaches the core's executor any more: whoever ran away from stop() cannot touch a dead io_context.
+  // [any-thread]
   void close();
   // Says that the calling thread is the core thread; waiting there for the core would be for ever.
   void enter_core_thread() { core_thread_ = std::this_thread::get_id(); }

@@ -117,7 +117,10 @@ void Instance::misbehaved(std::string_view rule) noexcept {
     // Each of the first, then ever fewer: a broken plugin must not fill the journal.
     if (count <= 16 || (count & (count - 1)) == 0)
       log::warning(events::plugin_misbehaved, "Plugin misbehaves",
-                   {{"plugin", plugin_.name}, {"instance", name_}, {"rule", std::string(rule)}, {"count", std::to_string(count)}});
+                   {{"plugin", plugin_.name},
+                    {"instance", name_},
+                    {"rule", std::string(rule)},
+                    {"count", std::to_string(count)}});
   } catch (...) {
     // Out of memory for a log line: the count stands.
   }
@@ -146,6 +149,10 @@ std::shared_ptr<Call> Instance::find_any(invited_call* handle) {
   const std::lock_guard lock(mutex_);
   const auto at = calls_.find(handle);
   return at == calls_.end() ? nullptr : at->second;
+}
+
+void Instance::report_not_open(std::string_view what) {
+  misbehaved(fmt::format("{} on a call that is not open or is of another kind", what));
 }
 
 std::optional<Failure> Instance::refusal() const {
@@ -281,7 +288,9 @@ void Instance::cancel(const std::shared_ptr<Call>& call) {
   }
 }
 
-void Instance::renew(Call& call) { call.deadline_ = later(clock().monotonic(), call.limit()).count(); }
+void Instance::renew(Call& call) {
+  call.deadline_ = later(clock().monotonic(), call.limit()).count();
+}
 
 // ---- turns ----
 
@@ -414,7 +423,8 @@ Milliseconds Instance::check_time() {
       }
       if (!call->begun_) {
         call->completed_ = true;
-        end_now.emplace_back(call, Outcome{INVITED_RETRY, {"the instance was too busy to begin in time", "", 0}, false, false});
+        end_now.emplace_back(
+            call, Outcome{INVITED_RETRY, {"the instance was too busy to begin in time", "", 0}, false, false});
         dropped.push_back(call);
         calls_.erase(current);
         continue;

@@ -64,7 +64,7 @@ struct Environment {
   std::shared_ptr<const Secrets> secrets;
   std::shared_ptr<HttpClient> http;  // null: invited.http/1 is not offered
   std::shared_ptr<Routes> routes;
-  StateStore* state = nullptr;       // null: invited.state/1 is not offered
+  StateStore* state = nullptr;  // null: invited.state/1 is not offered
   CallLimits limits;
 };
 
@@ -122,7 +122,7 @@ public:
   template <class T>
   [[nodiscard]] std::shared_ptr<T> open_call(invited_call* handle, std::string_view what) {
     auto found = std::dynamic_pointer_cast<T>(find_open(handle));
-    if (!found) misbehaved(std::string(what) + " on a call that is not open or is of another kind");
+    if (!found) report_not_open(what);
     return found;
   }
   [[nodiscard]] static Instance& of(const invited_host* host) { return *static_cast<Instance*>(host->context); }
@@ -131,7 +131,9 @@ public:
   // Handed to the plugin, which has not completed it.
   [[nodiscard]] bool is_open(const Call& call) const;
   template <class T>
-  [[nodiscard]] const T& operations() const { return *static_cast<const T*>(plugin_.operations); }
+  [[nodiscard]] const T& operations() const {
+    return *static_cast<const T*>(plugin_.operations);
+  }
   // What the plugin last said to window(): calls, or messages for a transport. At least 1. [any-thread]
   [[nodiscard]] std::uint32_t window() const { return window_; }
   void ask_window() noexcept;  // [own-thread]
@@ -158,6 +160,7 @@ private:
 
   std::shared_ptr<Call> find_open(invited_call* handle);
   std::shared_ptr<Call> find_any(invited_call* handle);
+  void report_not_open(std::string_view what);
   void execute(const std::shared_ptr<Call>& call, const Operation& operation);  // [own-thread]
   void complete(invited_call* handle, invited_status status) noexcept;          // [any-thread], from the plugin
   // The one way to the outcome: takes what the plugin said, sends it to the core.
@@ -168,7 +171,7 @@ private:
   void grant_turns();
   void fail_turns();
   static boost::asio::awaitable<void> keep_time(Instance* self);
-  core::Milliseconds check_time();  // until when it may sleep
+  core::Milliseconds check_time();                               // until when it may sleep
   invited_status add_timer(Timer timer, std::uint64_t* ret_id);  // [any-thread]
   void run_timer(std::uint64_t id);                              // [own-thread]
   boost::asio::awaitable<bool> wait_quiet(core::Milliseconds limit, bool requests_too);

@@ -27,10 +27,14 @@ constexpr log::Event plugin_line{"plugin.log", ""};
 
 log::Level level_of(std::int32_t level) {
   switch (level) {
-    case INVITED_LOG_DEBUG: return log::Level::debug;
-    case INVITED_LOG_INFO: return log::Level::info;
-    case INVITED_LOG_WARNING: return log::Level::warning;
-    default: return log::Level::error;
+    case INVITED_LOG_DEBUG:
+      return log::Level::debug;
+    case INVITED_LOG_INFO:
+      return log::Level::info;
+    case INVITED_LOG_WARNING:
+      return log::Level::warning;
+    default:
+      return log::Level::error;
   }
 }
 
@@ -97,7 +101,9 @@ void HostTable::log(const invited_host* host, int32_t level, invited_str text, c
   });
 }
 
-int32_t HostTable::log_enabled(const invited_host*, int32_t level) { return core::log::enabled(level_of(level)) ? 1 : 0; }
+int32_t HostTable::log_enabled(const invited_host*, int32_t level) {
+  return core::log::enabled(level_of(level)) ? 1 : 0;
+}
 
 int64_t HostTable::deadline_ms(const invited_host* host, invited_call* handle) {
   return wall("deadline_ms", 0, [&]() -> std::int64_t {
@@ -146,17 +152,20 @@ int64_t HostTable::now_ms(const invited_host* host) {
   return Instance::of(host).clock().now().time_since_epoch().count();
 }
 
-int64_t HostTable::monotonic_ms(const invited_host* host) { return Instance::of(host).clock().monotonic().count(); }
+int64_t HostTable::monotonic_ms(const invited_host* host) {
+  return Instance::of(host).clock().monotonic().count();
+}
 
-invited_status HostTable::read_secret(const invited_host* host, invited_str name, invited_receiver receive, void* user) {
+invited_status HostTable::read_secret(const invited_host* host, invited_str name, invited_receiver receive,
+                                      void* user) {
   return wall("secrets/1 read", INVITED_INTERNAL, [&]() -> invited_status {
     Instance& instance = Instance::of(host);
     if (receive == nullptr) {
       instance.misbehaved("secrets/1 read() without a receiver");
       return INVITED_REJECTED;
     }
-    const auto read = instance.environment_.secrets->read(
-        view(name), [&](std::string_view value) { receive(user, borrow(value)); });
+    const auto read =
+        instance.environment_.secrets->read(view(name), [&](std::string_view value) { receive(user, borrow(value)); });
     if (read) return INVITED_OK;
     core::log::error(plugin_line, "Plugin cannot have a secret: " + read.error().message,
                      {{"plugin", instance.plugin().name}, {"instance", instance.name()}});
@@ -196,7 +205,8 @@ invited_status HostTable::after(const invited_host* host, int64_t delay_ms, void
   });
 }
 
-invited_status HostTable::at(const invited_host* host, int64_t at_ms, void (*run)(void*), void* user, uint64_t* ret_id) {
+invited_status HostTable::at(const invited_host* host, int64_t at_ms, void (*run)(void*), void* user,
+                             uint64_t* ret_id) {
   return wall("schedule/1 at", INVITED_INTERNAL, [&]() -> invited_status {
     Instance& instance = Instance::of(host);
     Instance::Timer timer;

@@ -12,15 +12,20 @@
 
 #include <exception>
 
+#include "core/result.hpp"
+
 namespace invited::plugin {
 
+class Call;
 class Instance;
+struct HttpRequest;
 
 struct HostTable {
   [[nodiscard]] static invited_host make(Instance& instance);
 
   static const void* service(const invited_host* host, const char* id);
-  static void log(const invited_host* host, int32_t level, invited_str text, const invited_pair* fields, uint64_t count);
+  static void log(const invited_host* host, int32_t level, invited_str text, const invited_pair* fields,
+                  uint64_t count);
   static int32_t log_enabled(const invited_host* host, int32_t level);
   static int64_t deadline_ms(const invited_host* host, invited_call* call);
   static int32_t cancelled(const invited_host* host, invited_call* call);
@@ -31,13 +36,15 @@ struct HostTable {
   static int64_t monotonic_ms(const invited_host* host);
   static invited_status read_secret(const invited_host* host, invited_str name, invited_receiver receive, void* user);
   static invited_status add_route(const invited_host* host, invited_str prefix);
-  static invited_status after(const invited_host* host, int64_t delay_ms, void (*run)(void*), void* user, uint64_t* ret_id);
+  static invited_status after(const invited_host* host, int64_t delay_ms, void (*run)(void*), void* user,
+                              uint64_t* ret_id);
   static invited_status at(const invited_host* host, int64_t at_ms, void (*run)(void*), void* user, uint64_t* ret_id);
   static invited_status cancel_timer(const invited_host* host, uint64_t id);
 };
 
 struct HttpService {
   static const invited_http table;
+  static core::Result<void> launch(Instance& instance, HttpRequest request, const Call* call);
   static invited_status start(const invited_host* host, invited_call* call, const invited_http_request* request,
                               invited_http_done done, void* user);
   static invited_status wait(const invited_host* host, invited_call* call, const invited_http_request* request,

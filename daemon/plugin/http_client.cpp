@@ -261,19 +261,22 @@ void HttpClient::abort(const void* owner) {
 }
 
 Result<Origin> HttpClient::Impl::allowed(const HttpRequest& request) const {
-  const auto refuse = [](ErrorKind kind, std::string message) { return fail(kind, "http_refused", std::move(message)); };
+  const auto refuse = [](ErrorKind kind, std::string message) {
+    return fail(kind, "http_refused", std::move(message));
+  };
   if (request.url.size() > most_url_bytes || request.url.find('\0') != std::string::npos)
     return refuse(ErrorKind::invalid, "the URL is too long or holds a zero byte");
   auto origin = origin_of(request.url);
   if (!origin) return refuse(ErrorKind::invalid, "not a URL with a host");
   if (origin->scheme != "https" && origin->scheme != "http")
-    return refuse(ErrorKind::forbidden, fmt::format("the scheme {} is not allowed; use https", clipped(origin->scheme, 20)));
-  if (origin->credentials)
-    return refuse(ErrorKind::forbidden, "a URL must not hold a name or password; use a header");
+    return refuse(ErrorKind::forbidden,
+                  fmt::format("the scheme {} is not allowed; use https", clipped(origin->scheme, 20)));
+  if (origin->credentials) return refuse(ErrorKind::forbidden, "a URL must not hold a name or password; use a header");
   if (!policy.hosts.empty() && !contains(policy.hosts, origin->host))
     return refuse(ErrorKind::forbidden, fmt::format("the host {} is not among the allowed ones", origin->host));
   if (origin->scheme == "http" && !is_loopback_name(origin->host) && !contains(policy.plain_text_hosts, origin->host))
-    return refuse(ErrorKind::forbidden, fmt::format("http:// is allowed to this machine only; use https for {}", origin->host));
+    return refuse(ErrorKind::forbidden,
+                  fmt::format("http:// is allowed to this machine only; use https for {}", origin->host));
   if (!is_token(request.method)) return refuse(ErrorKind::invalid, "the method is not a word");
   if ((request.method == "GET" || request.method == "HEAD") && !request.body.empty())
     return refuse(ErrorKind::invalid, fmt::format("{} with a body", request.method));
@@ -286,8 +289,10 @@ Result<Origin> HttpClient::Impl::allowed(const HttpRequest& request) const {
       if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f)
         return refuse(ErrorKind::invalid, fmt::format("control characters in the header {}", name));
     const std::string small = lower(name);
-    for (const std::string_view own : {"host", "content-length", "transfer-encoding", "connection", "expect", "upgrade", "te"})
-      if (small == own) return refuse(ErrorKind::invalid, fmt::format("the header {} is set by the client alone", name));
+    for (const std::string_view own :
+         {"host", "content-length", "transfer-encoding", "connection", "expect", "upgrade", "te"})
+      if (small == own)
+        return refuse(ErrorKind::invalid, fmt::format("the header {} is set by the client alone", name));
   }
   if (bytes > most_header_bytes) return refuse(ErrorKind::too_large, "too many bytes of headers");
   return std::move(*origin);
@@ -402,7 +407,8 @@ bool HttpClient::Impl::follow(Transfer& transfer) {
   curl_easy_cleanup(transfer.easy);
   transfer.easy = nullptr;
   set_up(transfer);
-  if (curl_multi_add_handle(multi, transfer.easy) != CURLM_OK) throw std::runtime_error("libcurl takes no more requests");
+  if (curl_multi_add_handle(multi, transfer.easy) != CURLM_OK)
+    throw std::runtime_error("libcurl takes no more requests");
   return true;
 }
 
@@ -427,7 +433,8 @@ void HttpClient::Impl::finished(CURL* easy, CURLcode code) {
                      .error = fmt::format("the answer is larger than {} bytes", transfer.request.max_response_bytes)});
   if (transfer.wrong_address)
     return give(at, {.status = INVITED_REJECTED,
-                     .error = fmt::format("http:// is allowed to this machine only, and {} is elsewhere", transfer.origin.host)});
+                     .error = fmt::format("http:// is allowed to this machine only, and {} is elsewhere",
+                                          transfer.origin.host)});
   give(at, {.status = transfer.sent() ? INVITED_UNKNOWN : INVITED_RETRY, .error = text});
 }
 
@@ -447,7 +454,8 @@ void HttpClient::Impl::run() {
     if (quit_now) {
       while (!running.empty()) {
         const bool sent = running.front()->sent();
-        give(running.begin(), {.status = sent ? INVITED_UNKNOWN : INVITED_CANCELLED, .error = "the daemon is stopping"});
+        give(running.begin(),
+             {.status = sent ? INVITED_UNKNOWN : INVITED_CANCELLED, .error = "the daemon is stopping"});
       }
       return;
     }

@@ -26,16 +26,17 @@
 namespace invited::plugin {
 
 struct HttpPolicy {
-  std::string proxy;                           // empty: none
-  std::string ca_file;                         // empty: the system's
-  std::vector<std::string> hosts;              // lower case; empty: any host
-  std::vector<std::string> plain_text_hosts;   // besides loopback, where http:// is allowed
+  std::string proxy;                          // empty: none
+  std::string ca_file;                        // empty: the system's
+  std::vector<std::string> hosts;             // lower case; empty: any host
+  std::vector<std::string> plain_text_hosts;  // besides loopback, where http:// is allowed
   std::size_t connections = 32;
 };
 
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
-// As services.h says: `status` OK with an answer of any http_status, or RETRY, UNKNOWN, REJECTED, CANCELLED with `error`.
+// As services.h says: `status` OK with an answer of any http_status, or RETRY, UNKNOWN, REJECTED, CANCELLED with
+// `error`.
 struct HttpResult {
   invited_status status = INVITED_OK;
   int http_status = 0;
@@ -51,8 +52,8 @@ struct HttpRequest {
   std::string body;
   core::Milliseconds timeout{30'000};
   std::int64_t max_response_bytes = std::int64_t{8} << 20;
-  const void* owner = nullptr;     // for abort()
-  const void* call = nullptr;      // for cancel(); may be null
+  const void* owner = nullptr;           // for abort()
+  const void* call = nullptr;            // for cancel(); may be null
   std::function<void(HttpResult)> done;  // exactly once, on the client's thread; must not throw or block
 };
 

@@ -77,22 +77,26 @@ void take_account(const invited_host* host, invited_call* handle, const invited_
 
 ProviderStatus provider_status(const Outcome& outcome) {
   switch (outcome.status) {
-    case INVITED_OK: return ProviderStatus::done;
+    case INVITED_OK:
+      return ProviderStatus::done;
     case INVITED_RETRY:
     case INVITED_CANCELLED:
-    case INVITED_BAD_CONFIG: return ProviderStatus::retry;  // certainly did not happen, and may later
+    case INVITED_BAD_CONFIG:
+      return ProviderStatus::retry;  // certainly did not happen, and may later
     case INVITED_REJECTED:
-    case INVITED_UNSUPPORTED: return ProviderStatus::rejected;
-    default: return ProviderStatus::unknown;
+    case INVITED_UNSUPPORTED:
+      return ProviderStatus::rejected;
+    default:
+      return ProviderStatus::unknown;
   }
 }
 
-ProviderAnswer doubt(ProviderAnswer answer, std::string why) {
+ProviderAnswer doubt(ProviderAnswer answer, std::string_view why) {
   answer.status = ProviderStatus::unknown;
   answer.provider_id.clear();
   answer.sign_in_url.clear();
   answer.found = false;
-  answer.detail = std::move(why);
+  answer.detail = why;
   return answer;
 }
 
@@ -107,7 +111,8 @@ awaitable<ProviderAnswer> ask(std::shared_ptr<Instance> instance, std::shared_pt
   answer.detail = outcome.why.message;
   if (outcome.why.field == "login_email" && answer.detail.empty()) answer.detail = "the provider refuses the address";
   if (outcome.status != INVITED_OK) {
-    if (answer.detail.empty()) answer.detail = fmt::format("{} answered {}", call->operation(), status_text(outcome.status));
+    if (answer.detail.empty())
+      answer.detail = fmt::format("{} answered {}", call->operation(), status_text(outcome.status));
     co_return answer;
   }
   answer.detail.clear();

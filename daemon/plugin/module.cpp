@@ -41,11 +41,11 @@ Result<void> refuse(const fs::path& file, std::string message) {
 // ---- before anything is opened ----
 
 Result<void> check_ownership(const fs::path& path, const char* what, const fs::path& file, const LoaderPolicy& policy) {
-  struct stat status {};
+  struct stat status{};
   if (::stat(path.c_str(), &status) != 0) return refuse(file, fmt::format("{} {} cannot be read", what, path.string()));
   if (status.st_uid != 0 && status.st_uid != policy.owner)
-    return refuse(file, fmt::format("{} {} belongs to uid {}; only root's and the daemon's own (uid {}) are trusted", what,
-                                    path.string(), status.st_uid, policy.owner));
+    return refuse(file, fmt::format("{} {} belongs to uid {}; only root's and the daemon's own (uid {}) are trusted",
+                                    what, path.string(), status.st_uid, policy.owner));
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     return refuse(file, fmt::format("{} {} may be written by others (mode {:04o}); run chmod go-w on it", what,
                                     path.string(), status.st_mode & 07777U));
@@ -127,8 +127,8 @@ Result<void> check_exports(const fs::path& file) {
       others += (others.empty() ? "" : ", ") + std::string(rest);
   }
   if (!others.empty())
-    return refuse(file, fmt::format("speaks contract version {}; this daemon speaks version {}", others,
-                                    INVITED_ABI_MAJOR));
+    return refuse(file,
+                  fmt::format("speaks contract version {}; this daemon speaks version {}", others, INVITED_ABI_MAJOR));
   return refuse(file, fmt::format("not an invited plugin module: it does not export {}", entry_name));
 }
 
@@ -144,7 +144,8 @@ Result<void> check_capabilities(const fs::path& file, const invited_plugin& plug
   std::uint32_t rest = plugin.capabilities;
   for (const Capability& one : known) {
     if ((rest & one.bit) != 0 && !one.has_function)
-      return refuse(file, fmt::format("plugin \"{}\" claims the capability {} without its function", plugin.name, one.name));
+      return refuse(file,
+                    fmt::format("plugin \"{}\" claims the capability {} without its function", plugin.name, one.name));
     rest &= ~one.bit;
   }
   if (rest != 0)
@@ -174,8 +175,8 @@ constexpr std::size_t end_of(std::size_t offset, Field T::*) {
 }
 
 Result<void> check_source(const fs::path& file, const invited_plugin& plugin) {
-  const auto table = operations_of<invited_source>(
-      file, plugin, end_of(offsetof(invited_source, finish), &invited_source::finish));
+  const auto table =
+      operations_of<invited_source>(file, plugin, end_of(offsetof(invited_source, finish), &invited_source::finish));
   if (!table) return fail(table.error());
   const invited_source& source = **table;
   const bool handles = source.handle != nullptr;
@@ -193,7 +194,8 @@ Result<void> check_transport(const fs::path& file, const invited_plugin& plugin)
       file, plugin, end_of(offsetof(invited_transport, probe), &invited_transport::probe));
   if (!table) return fail(table.error());
   const invited_transport& transport = **table;
-  if (transport.send == nullptr) return refuse(file, fmt::format("plugin \"{}\" lacks the operation send", plugin.name));
+  if (transport.send == nullptr)
+    return refuse(file, fmt::format("plugin \"{}\" lacks the operation send", plugin.name));
   const Capability known[] = {{INVITED_TRANSPORT_SETTLED, "SETTLED", transport.settled != nullptr},
                               {INVITED_TRANSPORT_PROBE, "PROBE", transport.probe != nullptr},
                               {INVITED_TRANSPORT_IDEMPOTENT, "IDEMPOTENT", true}};
@@ -225,11 +227,13 @@ Result<void> check_plugin(const fs::path& file, std::uint32_t index, const invit
   if (plugin->struct_size < needed)
     return short_struct(file, fmt::format("the descriptor of plugin {}", index), plugin->struct_size, needed);
   if (plugin->name == nullptr || !is_plugin_name(plugin->name))
-    return refuse(file, fmt::format("plugin {} has a bad name \"{}\"; allowed: a-z, 0-9 and _, a letter first, at most 64",
-                                    index, plugin->name == nullptr ? "" : clipped(plugin->name, 64)));
+    return refuse(
+        file, fmt::format("plugin {} has a bad name \"{}\"; allowed: a-z, 0-9 and _, a letter first, at most 64", index,
+                          plugin->name == nullptr ? "" : clipped(plugin->name, 64)));
   if (plugin->version == nullptr) return refuse(file, fmt::format("plugin \"{}\" has no version", plugin->name));
   if (plugin->create == nullptr || plugin->destroy == nullptr)
-    return refuse(file, fmt::format("plugin \"{}\" lacks {}", plugin->name, plugin->create == nullptr ? "create" : "destroy"));
+    return refuse(
+        file, fmt::format("plugin \"{}\" lacks {}", plugin->name, plugin->create == nullptr ? "create" : "destroy"));
   const std::string_view role = plugin->role == nullptr ? "" : plugin->role;
   Result<void> good;
   if (role == INVITED_ROLE_SOURCE)
@@ -310,7 +314,9 @@ Result<std::shared_ptr<const Module>> Module::from_table(const invited_module& t
   return std::shared_ptr<const Module>(new Module(std::move(impl)));
 }
 
-const fs::path& Module::file() const { return impl_->file; }
+const fs::path& Module::file() const {
+  return impl_->file;
+}
 
 std::vector<const invited_plugin*> Module::plugins() const {
   return {impl_->table->plugins, impl_->table->plugins + impl_->table->plugin_count};

@@ -5,8 +5,8 @@
 //   if (!module) log(module.error().message);
 //   const invited_plugin* smtp = (*module)->find(INVITED_ROLE_TRANSPORT, "smtp");
 //
-// A module is kept open as long as the object lives: whoever runs its code holds the shared_ptr. Errors are one sentence
-// for an operator, with the file as Error::location. Blocking on the disk; one thread at a time.
+// A module is kept open as long as the object lives: whoever runs its code holds the shared_ptr. Errors are one
+// sentence for an operator, with the file as Error::location. Blocking on the disk; one thread at a time.
 #pragma once
 
 #include <invited/abi.h>
@@ -29,9 +29,9 @@ struct LoaderPolicy {
 
 class Module {
 public:
-  // Refuses, with nothing of the file having run: a file outside the folders (also through a link), a file or folder that
-  // others may write to or own, no shared object of this machine, no entry of major 1 (a different major is named).
-  // Refuses after its entry ran: what from_table() refuses. Never throws for what a file holds.
+  // Refuses, with nothing of the file having run: a file outside the folders (also through a link), a file or folder
+  // that others may write to or own, no shared object of this machine, no entry of major 1 (a different major is
+  // named). Refuses after its entry ran: what from_table() refuses. Never throws for what a file holds.
   [[nodiscard]] static core::Result<std::shared_ptr<const Module>> load(const std::filesystem::path& file,
                                                                         const LoaderPolicy& policy);
   // The same checks on a table that is linked in; `table` must outlive every instance made of it. Refuses a need for a

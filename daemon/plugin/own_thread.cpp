@@ -42,7 +42,9 @@ OwnThread::OwnThread(const std::string& name) : queue_(std::make_shared<Queue>()
   ::pthread_setname_np(thread_.native_handle(), name.substr(0, 15).c_str());
 }
 
-OwnThread::~OwnThread() { join(); }
+OwnThread::~OwnThread() {
+  join();
+}
 
 bool OwnThread::post(std::function<void()> work) {
   const std::lock_guard lock(queue_->mutex);

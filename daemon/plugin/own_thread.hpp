@@ -24,8 +24,8 @@ public:
 
   // False, and `work` is dropped, after finish(). [any-thread]
   bool post(std::function<void()> work);
-  // Runs what is queued, then `last`, then `ended` (both on the thread), then the thread ends. Only the first call counts.
-  // [any-thread]
+  // Runs what is queued, then `last`, then `ended` (both on the thread), then the thread ends. Only the first call
+  // counts. [any-thread]
   void finish(std::function<void()> last, std::function<void()> ended);
   [[nodiscard]] bool is_current() const { return id_ == std::this_thread::get_id(); }
   // Waits for the end of the thread: only after `ended` was seen, else this waits for the plugin. Not on the thread.

@@ -32,9 +32,12 @@ namespace {
 
 std::string_view role_id(config::Role role) {
   switch (role) {
-    case config::Role::source: return INVITED_ROLE_SOURCE;
-    case config::Role::transport: return INVITED_ROLE_TRANSPORT;
-    case config::Role::identity: break;
+    case config::Role::source:
+      return INVITED_ROLE_SOURCE;
+    case config::Role::transport:
+      return INVITED_ROLE_TRANSPORT;
+    case config::Role::identity:
+      break;
   }
   return INVITED_ROLE_IDENTITY;
 }
@@ -93,7 +96,8 @@ ModuleInfo info_of(const Module& module) {
 }
 
 // An error at `pointer`, counted from the entry of the instance in its file ("/sources/1").
-core::Error at_entry(const config::Instance& instance, std::string_view pointer, std::string code, std::string message) {
+core::Error at_entry(const config::Instance& instance, std::string_view pointer, std::string code,
+                     std::string message) {
   if (!instance.file) return {ErrorKind::invalid, std::move(code), std::move(message), ""};
   const std::string_view base = std::string_view(instance.pointer).substr(0, instance.pointer.rfind('/'));
   return config::error_at({instance.file->name, instance.file->positions, base}, pointer, std::move(code),
@@ -184,9 +188,11 @@ asio::awaitable<void> Registry::add(config::Instance wanted, config::Errors& err
   const auto found = find(role_id(wanted.role), wanted.plugin);
   if (!found) {
     const core::Error& error = found.error();
-    log::error(events::plugin_refused, "Plugin refused: " + error.message, {{"plugin", wanted.plugin}, {"file", error.location}});
-    errors.push_back(at_entry(wanted, "/plugin", error.code,
-                              error.location.empty() ? error.message : fmt::format("{}: {}", error.location, error.message)));
+    log::error(events::plugin_refused, "Plugin refused: " + error.message,
+               {{"plugin", wanted.plugin}, {"file", error.location}});
+    errors.push_back(
+        at_entry(wanted, "/plugin", error.code,
+                 error.location.empty() ? error.message : fmt::format("{}: {}", error.location, error.message)));
     co_return;
   }
   config::Errors wrong = config::apply_schema(wanted, found->plugin->config_schema);
@@ -194,7 +200,8 @@ asio::awaitable<void> Registry::add(config::Instance wanted, config::Errors& err
     errors.insert(errors.end(), wrong.begin(), wrong.end());
     co_return;
   }
-  auto instance = Instance::make(found->module, *found->plugin, wanted.name, boost::json::serialize(wanted.config), environment_);
+  auto instance =
+      Instance::make(found->module, *found->plugin, wanted.name, boost::json::serialize(wanted.config), environment_);
   instances_.push_back(instance);
   std::unique_ptr<SourceAdapter> source;
   if (wanted.role == config::Role::source)
@@ -207,11 +214,20 @@ asio::awaitable<void> Registry::add(config::Instance wanted, config::Errors& err
     co_return;
   }
   log::info(events::plugin_loaded, "Plugin instance made",
-            {{"plugin", wanted.plugin}, {"instance", wanted.name}, {"version", found->plugin->version}, {"file", found->module->file().string()}});
+            {{"plugin", wanted.plugin},
+             {"instance", wanted.name},
+             {"version", found->plugin->version},
+             {"file", found->module->file().string()}});
   switch (wanted.role) {
-    case config::Role::source: sources_.push_back(std::move(source)); break;
-    case config::Role::transport: transports_.push_back(std::make_unique<TransportAdapter>(instance)); break;
-    case config::Role::identity: identities_.push_back(std::make_unique<IdentityAdapter>(instance)); break;
+    case config::Role::source:
+      sources_.push_back(std::move(source));
+      break;
+    case config::Role::transport:
+      transports_.push_back(std::make_unique<TransportAdapter>(instance));
+      break;
+    case config::Role::identity:
+      identities_.push_back(std::make_unique<IdentityAdapter>(instance));
+      break;
   }
 }
 
@@ -221,9 +237,15 @@ asio::awaitable<config::Errors> Registry::load_all(std::vector<config::Instance>
   co_return errors;
 }
 
-SourceAdapter* Registry::source(std::string_view name) const { return by_name(sources_, name); }
-TransportAdapter* Registry::transport(std::string_view name) const { return by_name(transports_, name); }
-IdentityAdapter* Registry::identity(std::string_view name) const { return by_name(identities_, name); }
+SourceAdapter* Registry::source(std::string_view name) const {
+  return by_name(sources_, name);
+}
+TransportAdapter* Registry::transport(std::string_view name) const {
+  return by_name(transports_, name);
+}
+IdentityAdapter* Registry::identity(std::string_view name) const {
+  return by_name(identities_, name);
+}
 
 SourceAdapter* Registry::route(std::string_view path) const {
   const auto owner = environment_.routes->find(path);
@@ -266,7 +288,8 @@ Result<std::vector<PluginInfo>> Registry::describe(std::string_view plugin) {
   for (const ModuleInfo& module : list().modules) {
     for (const PluginInfo& info : module.plugins) {
       names.insert(info.name);
-      const bool hidden = std::any_of(found.begin(), found.end(), [&](const PluginInfo& one) { return one.role == info.role; });
+      const bool hidden =
+          std::any_of(found.begin(), found.end(), [&](const PluginInfo& one) { return one.role == info.role; });
       if (info.name == plugin && !hidden) found.push_back(info);
     }
   }
@@ -293,20 +316,20 @@ Result<ModuleInfo> Registry::check(std::string_view file_or_name) {
 }
 
 asio::awaitable<std::vector<std::string>> Registry::stop(core::Milliseconds limit) {
-  std::vector<std::string> left_behind;
-  if (std::exchange(stopped_, true)) co_return left_behind;
+  const auto left_behind = std::make_shared<std::vector<std::string>>();
+  if (std::exchange(stopped_, true)) co_return *left_behind;
   core::TaskScope scope(environment_.core, [](std::string_view name, std::exception_ptr) {
     log::error(events::internal_error, "a plugin instance could not be stopped", {{"instance", std::string(name)}});
   });
   // Parameters by value: a lambda that is a coroutine must not lean on captures.
   const auto stop_one = [](std::shared_ptr<Instance> instance, core::Milliseconds most,
-                           std::vector<std::string>* left) -> asio::awaitable<void> {
+                           std::shared_ptr<std::vector<std::string>> left) -> asio::awaitable<void> {
     const bool ended = co_await instance->stop(most);
     if (!ended) left->push_back(instance->name());
   };
-  for (const auto& instance : instances_) scope.spawn(instance->name(), stop_one(instance, limit, &left_behind));
+  for (const auto& instance : instances_) scope.spawn(instance->name(), stop_one(instance, limit, left_behind));
   co_await scope.join();
-  co_return left_behind;
+  co_return *left_behind;
 }
 
 }  // namespace invited::plugin

@@ -50,15 +50,17 @@ std::optional<Result<void>> read_one(const fs::path& path, bool private_only,
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.value < 0 && (errno == ENOENT || errno == ENOTDIR)) return std::nullopt;
   if (file.value < 0)
-    return fail(ErrorKind::forbidden, "secret_unreadable", fmt::format("{} may not be read", path.string()), path.string());
-  struct stat status {};
-  if (::fstat(file.value, &status) != 0 || !S_ISREG(status.st_mode))
-    return fail(ErrorKind::invalid, "secret_no_file", fmt::format("{} is not a regular file", path.string()), path.string());
-  if (private_only && (status.st_mode & 0027U) != 0)
-    return fail(ErrorKind::forbidden, "secret_exposed",
-                fmt::format("{} is open to others (mode {:04o}); run chmod 600 on it", path.string(),
-                            status.st_mode & 07777U),
+    return fail(ErrorKind::forbidden, "secret_unreadable", fmt::format("{} may not be read", path.string()),
                 path.string());
+  struct stat status{};
+  if (::fstat(file.value, &status) != 0 || !S_ISREG(status.st_mode))
+    return fail(ErrorKind::invalid, "secret_no_file", fmt::format("{} is not a regular file", path.string()),
+                path.string());
+  if (private_only && (status.st_mode & 0027U) != 0)
+    return fail(
+        ErrorKind::forbidden, "secret_exposed",
+        fmt::format("{} is open to others (mode {:04o}); run chmod 600 on it", path.string(), status.st_mode & 07777U),
+        path.string());
   const auto value = std::make_unique<Wiped>();
   while (value->size < value->bytes.size()) {
     const ssize_t got = ::read(file.value, value->bytes.data() + value->size, value->bytes.size() - value->size);
@@ -98,7 +100,8 @@ Result<void> Secrets::read(std::string_view name, const std::function<void(std::
   if (!places_.folder.empty())
     if (auto read = attempt(places_.folder / name, true)) return *read;
   return fail(ErrorKind::not_found, "secret_not_found",
-              fmt::format("no secret \"{}\"; looked at {}", name, looked.empty() ? "nothing: no folder is configured" : looked));
+              fmt::format("no secret \"{}\"; looked at {}", name,
+                          looked.empty() ? "nothing: no folder is configured" : looked));
 }
 
 }  // namespace invited::plugin

@@ -25,9 +25,9 @@ public:
   static constexpr std::size_t max_bytes = std::size_t{64} * 1024;
 
   explicit Secrets(SecretPlaces places) : places_(std::move(places)) {}
-  // Calls `receive` once with a value that is gone when it returns. Errors: `invalid` (a name with other characters than
-  // letters, digits, "._-"), `not_found`, `forbidden` (others may read or write the file, or we may not), `invalid` (no
-  // regular file), `too_large`. The message names the places, never the value.
+  // Calls `receive` once with a value that is gone when it returns. Errors: `invalid` (a name with other characters
+  // than letters, digits, "._-"), `not_found`, `forbidden` (others may read or write the file, or we may not),
+  // `invalid` (no regular file), `too_large`. The message names the places, never the value.
   [[nodiscard]] core::Result<void> read(std::string_view name,
                                         const std::function<void(std::string_view)>& receive) const;
 

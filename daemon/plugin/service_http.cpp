@@ -76,6 +76,24 @@ tl::expected<HttpRequest, HttpResult> translate(Instance& instance, const invite
 
 const invited_http HttpService::table = {sizeof(invited_http), 0, &HttpService::start, &HttpService::wait};
 
+core::Result<void> HttpService::launch(Instance& instance, HttpRequest request, const Call* call) {
+  {
+    // Under the lock, so that the end of the instance comes before this or finds the request.
+    const std::lock_guard lock(instance.mutex_);
+    if (instance.http_closed_)
+      return core::fail(core::ErrorKind::unavailable, "http_stopping", "the daemon is stopping");
+    ++instance.http_requests_;
+    const auto started = instance.environment_.http->start(std::move(request));
+    if (!started) {
+      --instance.http_requests_;
+      return started;
+    }
+  }
+  // The hint may have come before the request was there to be ended.
+  if (call != nullptr && call->cancel_requested()) instance.environment_.http->cancel(&instance, call->handle());
+  return {};
+}
+
 invited_status HttpService::start(const invited_host* host, invited_call* handle, const invited_http_request* raw,
                                   invited_http_done done, void* user) {
   return wall("http/1 start", INVITED_INTERNAL, [&]() -> invited_status {
@@ -88,19 +106,13 @@ invited_status HttpService::start(const invited_host* host, invited_call* handle
     if (handle != nullptr && !(call = instance->open_call<Call>(handle, "http/1 start()"))) return INVITED_REJECTED;
     auto request = translate(*instance, raw, call.get());
     if (!request) return request.error().status;
-    {
-      const std::lock_guard lock(instance->mutex_);
-      if (instance->http_closed_) return INVITED_CANCELLED;
-      ++instance->http_requests_;
-    }
     request->done = [instance, done, user](HttpResult result) {
       hand_over(*instance, done, user, result);
       --instance->http_requests_;
       instance->gate().post([instance] { instance->quiet_wakeup_.ring(); });
     };
-    const auto started = instance->environment_.http->start(std::move(*request));
+    const auto started = launch(*instance, std::move(*request), call.get());
     if (started) return INVITED_OK;
-    --instance->http_requests_;
     core::log::warning({"plugin.http", ""}, "A request of a plugin was refused: " + started.error().message,
                        {{"plugin", instance->plugin().name}, {"instance", instance->name()}});
     return refused_status(started.error());
@@ -134,14 +146,11 @@ invited_status HttpService::wait(const invited_host* host, invited_call* handle,
     if (!request) return answer(request.error().status, request.error().error);
     const auto promise = std::make_shared<std::promise<HttpResult>>();
     std::future<HttpResult> arriving = promise->get_future();
-    request->done = [promise](HttpResult result) { promise->set_value(std::move(result)); };
-    bool closed = false;
-    {
-      const std::lock_guard lock(instance->mutex_);
-      closed = instance->http_closed_;
-    }
-    if (closed) return answer(INVITED_CANCELLED, "the daemon is stopping");
-    const auto started = instance->environment_.http->start(std::move(*request));
+    request->done = [instance, promise](HttpResult result) {
+      --instance->http_requests_;
+      promise->set_value(std::move(result));
+    };
+    const auto started = launch(*instance, std::move(*request), call.get());
     if (!started) return answer(refused_status(started.error()), started.error().message);
     const HttpResult result = arriving.get();
     hand_over(*instance, done, user, result);

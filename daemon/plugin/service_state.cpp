@@ -23,7 +23,8 @@ constexpr std::size_t most_keys = 1000;
 invited_status status_of(Instance& instance, const core::Error& error) {
   core::log::warning({"plugin.state", ""}, "State of a plugin could not be kept or read: " + error.message,
                      {{"plugin", instance.plugin().name}, {"instance", instance.name()}});
-  return error.kind == core::ErrorKind::too_large || error.kind == core::ErrorKind::invalid ? INVITED_REJECTED : INVITED_RETRY;
+  return error.kind == core::ErrorKind::too_large || error.kind == core::ErrorKind::invalid ? INVITED_REJECTED
+                                                                                            : INVITED_RETRY;
 }
 
 template <class T>
@@ -40,7 +41,8 @@ template <class T, class Work>
 Result<T> on_core(const std::shared_ptr<Instance>& instance, core::TaskScope& scope, Work work) {
   auto promise = std::make_shared<std::promise<Result<T>>>();
   std::future<Result<T>> arriving = promise->get_future();
-  instance->gate().post([&scope, work = std::move(work), promise] { scope.spawn("plugin state", deliver<T>(work(), promise)); });
+  instance->gate().post(
+      [&scope, work = std::move(work), promise] { scope.spawn("plugin state", deliver<T>(work(), promise)); });
   promise.reset();
   try {
     return arriving.get();
@@ -50,7 +52,9 @@ Result<T> on_core(const std::shared_ptr<Instance>& instance, core::TaskScope& sc
 }
 
 // Two instances of different roles may have one name.
-std::string owner_of(const Instance& instance) { return std::string(instance.role()) + "/" + instance.name(); }
+std::string owner_of(const Instance& instance) {
+  return std::string(instance.role()) + "/" + instance.name();
+}
 
 bool may_wait(Instance& instance, bool own_thread) {
   if (own_thread) return true;
@@ -84,9 +88,10 @@ invited_status StateService::put(const invited_host* host, invited_str key, invi
     if (!may_wait(*instance, instance->thread_.is_current())) return INVITED_REJECTED;
     if (view(key).empty() || key.size > longest_key || value.size > longest_value) return INVITED_REJECTED;
     auto& store = *instance->environment_.state;
-    const auto kept = on_core<void>(instance, instance->scope_,
-                                    [&store, owner = owner_of(*instance), name = std::string(view(key)),
-                                     text = std::string(view(value))] { return store.put(owner, name, text, most_keys); });
+    const auto kept =
+        on_core<void>(instance, instance->scope_,
+                      [&store, owner = owner_of(*instance), name = std::string(view(key)),
+                       text = std::string(view(value))] { return store.put(owner, name, text, most_keys); });
     return kept ? INVITED_OK : status_of(*instance, kept.error());
   });
 }

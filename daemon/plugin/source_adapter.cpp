@@ -173,11 +173,16 @@ public:
 private:
   static std::int32_t code_of(model::RowOutcome outcome) {
     switch (outcome) {
-      case model::RowOutcome::created: return INVITED_RESULT_CREATED;
-      case model::RowOutcome::updated: return INVITED_RESULT_UPDATED;
-      case model::RowOutcome::unchanged: return INVITED_RESULT_UNCHANGED;
-      case model::RowOutcome::ignored: return INVITED_RESULT_IGNORED;
-      case model::RowOutcome::rejected: break;
+      case model::RowOutcome::created:
+        return INVITED_RESULT_CREATED;
+      case model::RowOutcome::updated:
+        return INVITED_RESULT_UPDATED;
+      case model::RowOutcome::unchanged:
+        return INVITED_RESULT_UNCHANGED;
+      case model::RowOutcome::ignored:
+        return INVITED_RESULT_IGNORED;
+      case model::RowOutcome::rejected:
+        break;
     }
     return INVITED_RESULT_REJECTED;
   }
@@ -236,14 +241,16 @@ SourceItem item_of(const invited_record& raw) {
     return BadRow{record.line, std::move(column), std::move(reason), std::move(message)};
   };
   if (raw.field_count > most_fields || (raw.fields == nullptr && raw.field_count > 0))
-    return bad("", "too_large", fmt::format("the row has {} fields; at most {} are taken", raw.field_count, most_fields));
+    return bad("", "too_large",
+               fmt::format("the row has {} fields; at most {} are taken", raw.field_count, most_fields));
   record.fields.reserve(raw.field_count);
   std::size_t bytes = 0;
   for (std::uint64_t i = 0; i < raw.field_count; ++i) {
     const std::string_view key = view(raw.fields[i].key);
     const std::string_view value = view(raw.fields[i].value);
     bytes += key.size() + value.size();
-    if (bytes > longest_record) return bad("", "too_large", fmt::format("the row is larger than {} bytes", longest_record));
+    if (bytes > longest_record)
+      return bad("", "too_large", fmt::format("the row is larger than {} bytes", longest_record));
     if (key.empty() || !is_utf8(key)) return bad("", "bad_field_name", "a field has no readable name");
     if (!is_utf8(value)) return bad(std::string(key), "not_utf8", "the value is not UTF-8");
     for (const auto& [known, old] : record.fields)
@@ -287,9 +294,8 @@ void reject_row(const invited_host* host, invited_call* handle, int64_t line, in
     Instance& instance = Instance::of(host);
     const auto call = instance.open_call<IntakeCall>(handle, "reject_row()");
     if (!call || !may_wait(instance, "reject_row()")) return 0;
-    put_item(*call,
-             BadRow{std::max<std::int64_t>(line, 0), clipped(view(column), 200), clipped(view(reason), 100),
-                    clipped(view(message), 1000)});
+    put_item(*call, BadRow{std::max<std::int64_t>(line, 0), clipped(view(column), 200), clipped(view(reason), 100),
+                           clipped(view(message), 1000)});
     return 0;
   });
 }
@@ -467,8 +473,8 @@ std::string raw_query(const std::vector<std::pair<std::string, std::string>>& pa
 
 }  // namespace
 
-const invited_source_host source_host_table = {sizeof(invited_source_host), 0, &emit, &reject_row, &take_fetched,
-                                               &take_reply, &write_bytes, &source_changed};
+const invited_source_host source_host_table = {
+    sizeof(invited_source_host), 0, &emit, &reject_row, &take_fetched, &take_reply, &write_bytes, &source_changed};
 
 SourceAdapter::SourceAdapter(std::shared_ptr<Instance> instance, Milliseconds interval)
     : instance_(std::move(instance)), plugin_(instance_->plugin().name), interval_(interval) {
@@ -477,11 +483,17 @@ SourceAdapter::SourceAdapter(std::shared_ptr<Instance> instance, Milliseconds in
   };
 }
 
-SourceAdapter::~SourceAdapter() { instance_->on_source_changed = nullptr; }
+SourceAdapter::~SourceAdapter() {
+  instance_->on_source_changed = nullptr;
+}
 
-bool SourceAdapter::can_fetch() const { return (instance_->plugin().capabilities & INVITED_SOURCE_FETCH) != 0; }
+bool SourceAdapter::can_fetch() const {
+  return (instance_->plugin().capabilities & INVITED_SOURCE_FETCH) != 0;
+}
 
-bool SourceAdapter::can_export() const { return (instance_->plugin().capabilities & INVITED_SOURCE_EXPORT) != 0; }
+bool SourceAdapter::can_export() const {
+  return (instance_->plugin().capabilities & INVITED_SOURCE_EXPORT) != 0;
+}
 
 bool SourceAdapter::takes(std::string_view push_kind) const {
   const std::uint32_t capabilities = instance_->plugin().capabilities;
@@ -517,8 +529,9 @@ awaitable<core::Result<model::Fetched>> SourceAdapter::fetch(std::string cursor,
   const std::lock_guard lock(call->mutex);
   if (!call->result.is_fetched) {
     instance->misbehaved("fetch completed with OK without fetched()");
-    co_return core::fail(core::ErrorKind::internal, "plugin_internal",
-                         fmt::format("source \"{}\": fetch completed without saying where the next one goes on", name()));
+    co_return core::fail(
+        core::ErrorKind::internal, "plugin_internal",
+        fmt::format("source \"{}\": fetch completed without saying where the next one goes on", name()));
   }
   needs_no_finish_.reset();
   if (!call->result.settle) needs_no_finish_ = call->result.fetched.cursor;

@@ -17,11 +17,13 @@ namespace invited::plugin {
 class StateStore {
 public:
   virtual ~StateStore() = default;
-  virtual boost::asio::awaitable<core::Result<std::optional<std::string>>> get(std::string instance, std::string key) = 0;
+  virtual boost::asio::awaitable<core::Result<std::optional<std::string>>> get(std::string instance,
+                                                                               std::string key) = 0;
   // ErrorKind::too_large when the instance would have more than `most_keys`.
   virtual boost::asio::awaitable<core::Result<void>> put(std::string instance, std::string key, std::string value,
                                                          std::size_t most_keys) = 0;
-  virtual boost::asio::awaitable<core::Result<void>> remove(std::string instance, std::string key) = 0;  // good when absent
+  virtual boost::asio::awaitable<core::Result<void>> remove(std::string instance,
+                                                            std::string key) = 0;  // good when absent
 };
 
 }  // namespace invited::plugin

@@ -21,30 +21,46 @@ namespace {
 
 std::string_view phase_text(std::int32_t phase) {
   switch (phase) {
-    case INVITED_PHASE_LOCAL: return "local";
-    case INVITED_PHASE_CONNECT: return "connect";
-    case INVITED_PHASE_TLS: return "tls";
-    case INVITED_PHASE_GREETING: return "greeting";
-    case INVITED_PHASE_HELLO: return "hello";
-    case INVITED_PHASE_AUTH: return "auth";
-    case INVITED_PHASE_SENDER: return "sender";
-    case INVITED_PHASE_RECIPIENT: return "recipient";
-    case INVITED_PHASE_DATA: return "data";
-    case INVITED_PHASE_CONTENT: return "content";
-    case INVITED_PHASE_QUIT: return "quit";
-    default: return "";
+    case INVITED_PHASE_LOCAL:
+      return "local";
+    case INVITED_PHASE_CONNECT:
+      return "connect";
+    case INVITED_PHASE_TLS:
+      return "tls";
+    case INVITED_PHASE_GREETING:
+      return "greeting";
+    case INVITED_PHASE_HELLO:
+      return "hello";
+    case INVITED_PHASE_AUTH:
+      return "auth";
+    case INVITED_PHASE_SENDER:
+      return "sender";
+    case INVITED_PHASE_RECIPIENT:
+      return "recipient";
+    case INVITED_PHASE_DATA:
+      return "data";
+    case INVITED_PHASE_CONTENT:
+      return "content";
+    case INVITED_PHASE_QUIT:
+      return "quit";
+    default:
+      return "";
   }
 }
 
 VerdictStatus verdict_status(invited_status status) {
   switch (status) {
-    case INVITED_OK: return VerdictStatus::accepted;
+    case INVITED_OK:
+      return VerdictStatus::accepted;
     case INVITED_RETRY:
     case INVITED_CANCELLED:
-    case INVITED_BAD_CONFIG: return VerdictStatus::retry;
+    case INVITED_BAD_CONFIG:
+      return VerdictStatus::retry;
     case INVITED_REJECTED:
-    case INVITED_UNSUPPORTED: return VerdictStatus::rejected;
-    default: return VerdictStatus::unknown;
+    case INVITED_UNSUPPORTED:
+      return VerdictStatus::rejected;
+    default:
+      return VerdictStatus::unknown;
   }
 }
 
@@ -204,7 +220,8 @@ void TransportAdapter::send(std::vector<OutgoingMail> mails, std::function<void(
     if (mail.deadline != core::Instant{}) until_last = std::max(until_last, mail.deadline - instance_->clock().now());
   const auto call = std::make_shared<SendCall>(instance_->limits().send + until_last, instance_, std::move(mails),
                                                std::move(on_verdict));
-  Instance::Operation operation = [instance = instance_.get(), list = call->list(), count = call->count()](invited_call* handle) {
+  Instance::Operation operation = [instance = instance_.get(), list = call->list(),
+                                   count = call->count()](invited_call* handle) {
     instance->operations<invited_transport>().send(instance->self(), handle, list, count);
   };
   instance_->start(call, std::move(operation), [](const Outcome&) {});

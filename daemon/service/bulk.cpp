@@ -53,11 +53,11 @@ Bulk::Bulk(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> pla
 boost::asio::awaitable<BulkPlan> Bulk::plan(BulkRequest request, std::string actor) {
   const Instant now = clock_.now();
   BulkPlan plan;
-  plan.key = co_await store_.write([planner = planner_, request, actor, now](Db& db) {
+  plan.key = co_await [&] { return store_.write([planner = planner_, request, actor, now](Db& db) {
     store::plans::Plan row{planner->new_id(), "send-verification", actor, flags_text(request), "planned", now};
     store::plans::insert(db, row);
     return row.key;
-  });
+  }); }();
   struct Chunk {
     std::vector<std::pair<std::string, std::string_view>> outcomes;  // user-id → outcome
     std::optional<Id> last;
@@ -65,7 +65,7 @@ boost::asio::awaitable<BulkPlan> Bulk::plan(BulkRequest request, std::string act
   std::optional<Id> after;
   do {
     const std::int64_t first_number = plan.send + plan.connect;
-    const Chunk chunk = co_await store_.write([planner = planner_, request, after, now, first_number, key = plan.key, cooldown = cooldown_](Db& db) {
+    const Chunk chunk = co_await [&] { return store_.write([planner = planner_, request, after, now, first_number, key = plan.key, cooldown = cooldown_](Db& db) {
       Chunk result;
       std::vector<Id> items;
       const auto users = store::users::page(db, request.filter, after, plan_chunk);
@@ -78,7 +78,7 @@ boost::asio::awaitable<BulkPlan> Bulk::plan(BulkRequest request, std::string act
       store::plans::add_items(db, key, first_number, items);
       if (users.size() == plan_chunk) result.last = users.back().key;
       return result;
-    });
+    }); }();
     for (const auto& [user_id, outcome] : chunk.outcomes) {
       ++plan.matched;
       if (outcome == will_send) {
@@ -97,7 +97,7 @@ boost::asio::awaitable<BulkPlan> Bulk::plan(BulkRequest request, std::string act
 }
 
 boost::asio::awaitable<core::Result<void>> Bulk::start(Id plan) {
-  const bool started = co_await store_.write([plan](Db& db) { return store::plans::start(db, plan); });
+  const bool started = co_await [&] { return store_.write([plan](Db& db) { return store::plans::start(db, plan); }); }();
   if (!started)
     co_return core::fail(core::ErrorKind::conflict, "plan_not_runnable", "This plan is unknown, or was already run: make a new one.");
   co_return core::Result<void>{};
@@ -116,7 +116,7 @@ boost::asio::awaitable<BulkProgress> Bulk::go_on(Id plan, OnBulkProgress progres
     std::vector<std::string> outcomes;
   };
   BulkProgress state;
-  const auto before = co_await store_.read([plan](Db& db) { return store::plans::count_outcomes(db, plan); });
+  const auto before = co_await [&] { return store_.read([plan](Db& db) { return store::plans::count_outcomes(db, plan); }); }();
   const auto count = [](BulkProgress& into, const std::string& outcome, std::int64_t n) {
     if (outcome == will_send) {
       into.sent += n;
@@ -134,7 +134,7 @@ boost::asio::awaitable<BulkProgress> Bulk::go_on(Id plan, OnBulkProgress progres
   }
   while (true) {
     const Instant now = clock_.now();
-    const Chunk chunk = co_await store_.write([planner = planner_, plan, now, cooldown = cooldown_](Db& db) {
+    const Chunk chunk = co_await [&] { return store_.write([planner = planner_, plan, now, cooldown = cooldown_](Db& db) {
       Chunk result;
       const auto row = store::plans::get(db, plan);
       if (!row) return result;
@@ -150,7 +150,7 @@ boost::asio::awaitable<BulkProgress> Bulk::go_on(Id plan, OnBulkProgress progres
       }
       if (result.outcomes.empty()) store::plans::finish(db, plan);
       return result;
-    });
+    }); }();
     if (chunk.outcomes.empty()) break;
     for (const std::string& outcome : chunk.outcomes) count(state, outcome, 1);
     state.done += static_cast<std::int64_t>(chunk.outcomes.size());

@@ -85,13 +85,13 @@ boost::asio::awaitable<void> Connecting::run() {
 
 boost::asio::awaitable<std::size_t> Connecting::pass() {
   const Instant now = clock_.now();
-  auto due = co_await store_.read([now](Db& db) { return store::tasks::due(db, now, chunk); });
+  auto due = co_await [&] { return store_.read([now](Db& db) { return store::tasks::due(db, now, chunk); }); }();
   for (ProviderTask& task : due) co_await work(std::move(task));
   co_return due.size();
 }
 
 boost::asio::awaitable<void> Connecting::work(ProviderTask task) {
-  model::AccountRequest request = co_await store_.read([task](Db& db) {
+  model::AccountRequest request = co_await [&] { return store_.read([task](Db& db) {
     model::AccountRequest r;
     r.external_id = task.user.text();
     if (const auto user = store::users::get(db, task.user)) {
@@ -107,13 +107,13 @@ boost::asio::awaitable<void> Connecting::work(ProviderTask task) {
     if (const auto invitation = task.invitation ? store::invitations::get(db, *task.invitation) : std::nullopt)
       r.login_email = invitation->login_email_canonical;
     return r;
-  });
+  }); }();
   const ProviderAnswer answer = co_await ask(task, std::move(request));
   const Instant now = clock_.now();
   const std::uint64_t jitter = random_.below(1'000);
-  co_await store_.write([planner = planner_, task, answer, identity = identity_.name(), now, jitter](Db& db) {
+  co_await [&] { return store_.write([planner = planner_, task, answer, identity = identity_.name(), now, jitter](Db& db) {
     record(db, *planner, task, answer, identity, now, jitter);
-  });
+  }); }();
   if (answer.status == ProviderStatus::done) {
     log::info(task.kind == ProviderTaskKind::ensure_account ? events::account_connected : events::account_removed, "The provider has done it",
               {{"user", task.user.text()}, {"task", std::string(model::to_text(task.kind))}});

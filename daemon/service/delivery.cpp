@@ -20,6 +20,7 @@ namespace events = core::events;
 
 constexpr core::Milliseconds look_each{1'000};
 constexpr std::size_t rescue_chunk = 256;
+constexpr std::string_view phase_render = "render";
 
 // The invitation behind a mail that was taken by the next server, or may have been for the last time.
 void mark_sent(Db& db, Planner& planner, const model::Delivery& delivery, Instant now, std::string_view held) {
@@ -41,6 +42,12 @@ void hold(Db& db, Planner& planner, const model::Delivery& delivery, Instant now
   if (!invitation || invitation->state != InvitationState::released) return;
   store::invitations::set_held(db, invitation->key, reason);
   if (auto user = store::users::get(db, delivery.user)) planner.audit(db, now, "daemon", "invitation.held", subject_of(*user), reason, detail);
+}
+
+// Cancelled, superseded or confirmed while the mail was with the transport: nobody waits for another copy.
+bool still_wanted(Db& db, const model::Delivery& delivery) {
+  const auto invitation = store::invitations::get(db, delivery.invitation);
+  return invitation && invitation->state == InvitationState::released;
 }
 
 Outcome outcome_of(const model::Verdict& verdict, const model::Delivery& delivery, Instant now, Instant give_up_at, int max_attempts,
@@ -83,12 +90,17 @@ bool settle(Db& db, Planner& planner, const Id& run_id, const model::Verdict& ve
   const int days = user ? planner.policies().of(user->company).valid_days : 5;
   const Outcome outcome = outcome_of(verdict, *delivery, now, delivery->created_at + std::chrono::hours{24 * days}, max_attempts, jitter);
   if (!store::deliveries::settle(db, delivery->key, run_id, outcome)) return false;
+  if (outcome.state != DeliveryState::accepted && !still_wanted(db, *delivery)) {
+    (void)store::deliveries::cancel(db, delivery->invitation);
+    return true;
+  }
   switch (outcome.state) {
     case DeliveryState::accepted:
       mark_sent(db, planner, *delivery, now, "");
       break;
     case DeliveryState::rejected:
-      hold(db, planner, *delivery, now, model::reason::delivery_rejected, outcome.detail);
+      hold(db, planner, *delivery, now, verdict.phase == phase_render ? model::reason::render_failed : model::reason::delivery_rejected,
+           outcome.detail);
       break;
     case DeliveryState::deferred:
       if (!outcome.next_at) hold(db, planner, *delivery, now, model::reason::delivery_gave_up, outcome.detail);
@@ -142,16 +154,17 @@ boost::asio::awaitable<std::size_t> Delivery::rescue() {
   std::size_t total = 0;
   while (true) {
     const Instant now = clock_.now();
-    const auto rescued = co_await store_.write([planner = planner_, run_id = run_id_, now](Db& db) {
+    const auto rescued = co_await [&] { return store_.write([planner = planner_, run_id = run_id_, now](Db& db) {
       const auto keys = store::deliveries::rescue(db, run_id, now, rescue_chunk);
       for (const Id& key : keys) {
         const auto delivery = store::deliveries::get(db, key);
+        if (delivery && !still_wanted(db, *delivery)) (void)store::deliveries::cancel(db, delivery->invitation);
         if (delivery && !delivery->next_at) mark_sent(db, *planner, *delivery, now, model::reason::delivery_uncertain);
         if (const auto user = delivery ? store::users::get(db, delivery->user) : std::nullopt)
           planner->audit(db, now, "daemon", "delivery.uncertain", subject_of(*user), "restart");
       }
       return keys;
-    });
+    }); }();
     total += rescued.size();
     if (rescued.size() < rescue_chunk) break;
   }
@@ -171,7 +184,7 @@ boost::asio::awaitable<std::size_t> Delivery::pass() {
   const std::size_t free = window > outstanding_ ? window - outstanding_ : 0;
   if (free == 0) co_return 0;
   const Instant now = clock_.now();
-  auto claimed = co_await store_.write([planner = planner_, run_id = run_id_, now, lease = now + settings_.lease, free](Db& db) {
+  auto claimed = co_await [&] { return store_.write([planner = planner_, run_id = run_id_, now, lease = now + settings_.lease, free](Db& db) {
     std::vector<MailFacts> mails;
     for (model::Delivery& delivery : store::deliveries::claim(db, run_id, now, lease, free)) {
       auto invitation = store::invitations::get(db, delivery.invitation);
@@ -179,14 +192,14 @@ boost::asio::awaitable<std::size_t> Delivery::pass() {
       mails.push_back({std::move(user.value()), std::move(invitation.value()), std::move(delivery)});
     }
     return mails;
-  });
+  }); }();
   if (claimed.empty()) co_return 0;
   outstanding_ += claimed.size();
 
   std::vector<model::OutgoingMail> mails;
   for (MailFacts& facts : claimed) {
     const auto refuse = [&](std::string detail) {
-      take_verdict({.delivery = facts.delivery.key, .status = VerdictStatus::rejected, .phase = "render", .detail = std::move(detail)});
+      take_verdict({.delivery = facts.delivery.key, .status = VerdictStatus::rejected, .phase = std::string(phase_render), .detail = std::move(detail)});
     };
     const auto link = link_of(tokens_, facts.invitation, settings_.base_url);
     if (!link) {
@@ -216,9 +229,9 @@ boost::asio::awaitable<void> Delivery::record(model::Verdict verdict) {
   while (true) {
     bool full = false;
     try {
-      co_await store_.write([planner = planner_, run_id = run_id_, verdict, now, jitter, most = settings_.max_attempts](Db& db) {
+      co_await [&] { return store_.write([planner = planner_, run_id = run_id_, verdict, now, jitter, most = settings_.max_attempts](Db& db) {
         return settle(db, *planner, run_id, verdict, now, most, jitter);
-      });
+      }); }();
     } catch (const store::Unavailable&) {
       full = true;
     }

@@ -22,10 +22,10 @@ boost::asio::awaitable<core::Result<model::Domain>> Domains::assert_verified(std
   const bool dry_run = act.dry_run;
   model::Domain domain{*parsed, model::DomainState::verified, "assertion", act.actor, now};
   if (!dry_run) {
-    co_await store_.write([planner = planner_, domain, now](Db& db) {
+    co_await [&] { return store_.write([planner = planner_, domain, now](Db& db) {
       store::domains::put(db, domain);
       planner->audit(db, now, domain.actor, "domain.verified", "domain:" + domain.name, domain.method);
-    });
+    }); }();
     wakeup_.ring();
   }
   co_return domain;
@@ -35,14 +35,14 @@ boost::asio::awaitable<core::Result<void>> Domains::remove(std::string name, Act
   const auto parsed = model::parse_domain(name);
   if (!parsed) co_return core::fail(parsed.error());
   const Instant now = clock_.now();
-  co_return co_await store_.write([planner = planner_, name = *parsed, act, now](Db& db) -> core::Result<void> {
+  co_return co_await [&] { return store_.write([planner = planner_, name = *parsed, act, now](Db& db) -> core::Result<void> {
     if (!store::domains::get(db, name))
       return core::fail(core::ErrorKind::not_found, "unknown_domain", fmt::format("\"{}\" is not among the domains.", name));
     if (act.dry_run) return {};
     (void)store::domains::remove(db, name);
     planner->audit(db, now, act.actor, "domain.removed", "domain:" + name);
     return {};
-  });
+  }); }();
 }
 
 boost::asio::awaitable<void> Domains::run() {
@@ -65,7 +65,7 @@ boost::asio::awaitable<std::size_t> Domains::pass() {
     std::optional<Id> after;
     do {
       const Instant now = clock_.now();
-      const Step step = co_await store_.write([planner = planner_, rule = domain.name, actor = domain.actor, after, now](Db& db) {
+      const Step step = co_await [&] { return store_.write([planner = planner_, rule = domain.name, actor = domain.actor, after, now](Db& db) {
         Step done;
         const auto keys = store::users::unconnected_in_domain(db, rule, after, chunk);
         for (const Id& key : keys) {
@@ -73,7 +73,7 @@ boost::asio::awaitable<std::size_t> Domains::pass() {
         }
         if (keys.size() == chunk) done.last = keys.back();
         return done;
-      });
+      }); }();
       total += step.connecting;
       after = step.last;
       if (step.connecting > 0 && on_task_) on_task_();

@@ -46,7 +46,7 @@ boost::asio::awaitable<void> Fetching::loop(std::string name) {
   }
 }
 
-boost::asio::awaitable<core::Result<std::size_t>> Fetching::sync(std::string name, RowsProgress progress) {
+boost::asio::awaitable<core::Result<std::size_t>> Fetching::sync(std::string name, RowsProgress progress, bool dry_run) {
   const auto found = entries_.find(name);
   if (found == entries_.end()) co_return fail(ErrorKind::not_found, "unknown_source", fmt::format("There is no source \"{}\".", name));
   Entry& entry = found->second;
@@ -58,6 +58,7 @@ boost::asio::awaitable<core::Result<std::size_t>> Fetching::sync(std::string nam
     explicit Busy(bool& f) : flag(f) { flag = true; }
     ~Busy() { flag = false; }
   } busy(entry.busy);
+  if (dry_run) co_return co_await rehearse(name, std::move(progress));
   std::size_t rows = 0;
   while (true) {
     const auto more = co_await fetch_once(name, progress, &rows);
@@ -75,7 +76,7 @@ boost::asio::awaitable<core::Result<std::size_t>> Fetching::sync(std::string nam
 
 boost::asio::awaitable<core::Result<bool>> Fetching::fetch_once(std::string name, RowsProgress progress, std::size_t* rows) {
   Entry& entry = entries_.at(name);
-  const std::string cursor = co_await store_.read([name](Db& db) { return store::meta::cursor(db, name); });
+  const std::string cursor = co_await [&] { return store_.read([name](Db& db) { return store::meta::cursor(db, name); }); }();
   Intake::Run run(intake_, {.source = name, .actor = "source:" + name}, progress);
   const auto fetched = co_await entry.source->fetch(cursor, run.sink());
   if (!fetched) co_return fail(fetched.error());
@@ -85,7 +86,7 @@ boost::asio::awaitable<core::Result<bool>> Fetching::fetch_once(std::string name
   *rows += results.size();
   entry.status.rows += results.size();
   if (fetched->cursor != cursor) {
-    co_await store_.write([name, next = fetched->cursor, now](Db& db) { store::meta::put_cursor(db, name, next, now); });
+    co_await [&] { return store_.write([name, next = fetched->cursor, now](Db& db) { store::meta::put_cursor(db, name, next, now); }); }();
   }
   if (!results.empty() || fetched->items > 0) {
     entry.status.last_change = now;
@@ -98,6 +99,20 @@ boost::asio::awaitable<core::Result<bool>> Fetching::fetch_once(std::string name
   const auto finished = co_await entry.source->finish(fetched->cursor, results);
   if (!finished) co_return fail(finished.error());
   co_return fetched->more;
+}
+
+boost::asio::awaitable<core::Result<std::size_t>> Fetching::rehearse(std::string name, RowsProgress progress) {
+  std::string cursor = co_await [&] { return store_.read([name](Db& db) { return store::meta::cursor(db, name); }); }();
+  std::size_t rows = 0;
+  while (true) {
+    Intake::Run run(intake_, {.source = name, .actor = "source:" + name, .dry_run = true}, progress);
+    const auto fetched = co_await entries_.at(name).source->fetch(cursor, run.sink());
+    if (!fetched) co_return fail(fetched.error());
+    rows += run.results().size();
+    // A source that settles its side before it goes on would give the same again for ever.
+    if (!fetched->more || fetched->cursor == cursor) co_return rows;
+    cursor = fetched->cursor;
+  }
 }
 
 boost::asio::awaitable<core::Result<model::SourceReply>> Fetching::push(std::string name, model::SourcePush push, IntakeContext context,

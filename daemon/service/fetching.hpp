@@ -41,8 +41,9 @@ public:
 
   // Spawns one loop per fetching source. [core-thread]
   void start(core::TaskScope& scope);
-  // Fetches one source until it has no more; rows go to `progress`. [core-thread]
-  boost::asio::awaitable<core::Result<std::size_t>> sync(std::string name, RowsProgress progress);
+  // Fetches one source until it has no more; rows go to `progress`. A dry run stores nothing, moves no cursor and does not tell the source
+  // that its records were taken: it gives them again. [core-thread]
+  boost::asio::awaitable<core::Result<std::size_t>> sync(std::string name, RowsProgress progress, bool dry_run = false);
   // A push from the control socket. Results through `progress`. [core-thread]
   boost::asio::awaitable<core::Result<model::SourceReply>> push(std::string name, model::SourcePush push, IntakeContext context, RowsProgress progress);
   // The first source that takes this kind of push; empty if none does.
@@ -61,6 +62,7 @@ private:
   };
   boost::asio::awaitable<void> loop(std::string name);
   boost::asio::awaitable<core::Result<bool>> fetch_once(std::string name, RowsProgress progress, std::size_t* rows);
+  boost::asio::awaitable<core::Result<std::size_t>> rehearse(std::string name, RowsProgress progress);
 
   store::Store& store_;
   core::Clock& clock_;

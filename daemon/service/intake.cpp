@@ -127,7 +127,15 @@ struct EmailChange {
   std::string message;
 };
 
-EmailChange take_login_email(Db& db, const Fields& fields, model::User& user) {
+bool taken_by_another(Db& db, const std::string& canonical, const model::User& user, const RowsSeen* seen) {
+  if (seen != nullptr && seen->taken_emails.contains(canonical)) return true;
+  const auto owner = store::users::owner_of_login_email(db, canonical);
+  if (!owner || *owner == user.key) return false;
+  if (seen == nullptr || seen->left_old_email.empty()) return true;
+  return !seen->left_old_email.contains(store::fold_user_id(store::users::get(db, *owner)->user_id));
+}
+
+EmailChange take_login_email(Db& db, const Fields& fields, model::User& user, const RowsSeen* seen) {
   const auto given = fields.given("login_email");
   if (!given) return {};
   if (const std::string* again = fields.find("confirm_email"); again != nullptr && *again != *given)
@@ -140,10 +148,8 @@ EmailChange take_login_email(Db& db, const Fields& fields, model::User& user) {
     if (same_mailbox) return {};
     return {.ignored = "connected", .message = "The user is connected: delete the connection before saving another login email."};
   }
-  if (!same_mailbox) {
-    if (const auto owner = store::users::owner_of_login_email(db, email->canonical); owner && *owner != user.key)
-      return {.ignored = "duplicate_email", .message = "Another user already has this login email."};
-  }
+  if (!same_mailbox && taken_by_another(db, email->canonical, user, seen))
+    return {.ignored = "duplicate_email", .message = "Another user already has this login email."};
   user.login_email = email->typed;
   user.login_email_canonical = email->canonical;
   user.login_email_domain = email->domain;
@@ -175,6 +181,7 @@ EmploymentChange take_employment(Planner& planner, const Fields& fields, model::
     made.employment_template = fields.given("employment_template").value_or("");
     made.review = in_review.value_or(false) ? model::ReviewState::pending : model::ReviewState::none;
     made.withdrawn = withdrawn.value_or(false);
+    made.hire_open = user.connection != model::Connection::connected;  // W0
     made.created_at = now;
     employment = made;
   } else if (!employment) {
@@ -194,7 +201,7 @@ EmploymentChange take_employment(Planner& planner, const Fields& fields, model::
   return {.changed = made_now || !(e == before), .made = made_now};
 }
 
-RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& record, const IntakeContext& context, Instant now) {
+RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& record, const IntakeContext& context, Instant now, RowsSeen* seen) {
   RowResult result;
   result.line = record.line;
   const Fields fields(record);
@@ -212,7 +219,7 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
   }
   take_user_fields(fields, planner, user);
   if (user.name.empty()) throw Rejected{"name", "name_missing", "The user is new and the row has no name."};
-  const EmailChange email = take_login_email(db, fields, user);
+  const EmailChange email = take_login_email(db, fields, user, seen);
   std::optional<model::Employment> employment = present ? store::employments::in_force(db, user.key) : std::nullopt;
   const EmploymentChange job = take_employment(planner, fields, user, employment, now);
 
@@ -246,6 +253,10 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
       }
     }
     planner.apply(db, user.key, context.actor, now, ask);
+    if (context.dry_run && seen != nullptr && email.changed) {
+      seen->taken_emails.insert(user.login_email_canonical);
+      if (present) seen->left_old_email.insert(store::fold_user_id(user.user_id));
+    }
   }
   if (!email.ignored.empty()) {
     result.outcome = RowOutcome::ignored;
@@ -263,11 +274,12 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
 Intake::Intake(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> planner)
     : store_(store), clock_(clock), planner_(std::move(planner)) {}
 
-RowResult Intake::apply(Db& db, Planner& planner, const model::SourceRecord& record, const IntakeContext& context, Instant now) {
+RowResult Intake::apply(Db& db, Planner& planner, const model::SourceRecord& record, const IntakeContext& context, Instant now,
+                        RowsSeen* seen) {
   store::Savepoint row(db);
   RowResult result;
   try {
-    result = apply_fields(db, planner, record, context, now);
+    result = apply_fields(db, planner, record, context, now, seen);
   } catch (const Rejected& rejected) {
     result.line = record.line;
     result.user = Fields(record).given("user_id").value_or("");
@@ -277,14 +289,15 @@ RowResult Intake::apply(Db& db, Planner& planner, const model::SourceRecord& rec
     result.message = rejected.message;
     return result;
   }
+  if (context.look) context.look(db, result);
   if (!context.dry_run) row.release();
   return result;
 }
 
 boost::asio::awaitable<std::vector<RowResult>> Intake::apply_chunk(std::vector<model::SourceItem> items, IntakeContext context,
-                                                                   std::shared_ptr<std::unordered_set<std::string>> seen) {
+                                                                   std::shared_ptr<RowsSeen> seen) {
   const Instant now = clock_.now();
-  co_return co_await store_.write([items = std::move(items), context, seen, planner = planner_, now](Db& db) {
+  co_return co_await [&] { return store_.write([items = std::move(items), context, seen, planner = planner_, now](Db& db) {
     std::vector<RowResult> results;
     results.reserve(items.size());
     for (const model::SourceItem& item : items) {
@@ -300,7 +313,7 @@ boost::asio::awaitable<std::vector<RowResult>> Intake::apply_chunk(std::vector<m
       }
       const auto& record = std::get<model::SourceRecord>(item);
       const auto user_id = Fields(record).given("user_id");
-      if (user_id && !seen->insert(store::fold_user_id(*user_id)).second) {
+      if (user_id && !seen->user_ids.insert(store::fold_user_id(*user_id)).second) {
         results.push_back({.line = record.line,
                            .user = *user_id,
                            .outcome = RowOutcome::ignored,
@@ -310,10 +323,10 @@ boost::asio::awaitable<std::vector<RowResult>> Intake::apply_chunk(std::vector<m
                            .message = "An earlier row has the same user_id; the first one counts."});
         continue;
       }
-      results.push_back(apply(db, *planner, record, context, now));
+      results.push_back(apply(db, *planner, record, context, now, seen.get()));
     }
     return results;
-  });
+  }); }();
 }
 
 Intake::Run::Run(Intake& intake, IntakeContext context, RowsProgress progress)
@@ -321,13 +334,13 @@ Intake::Run::Run(Intake& intake, IntakeContext context, RowsProgress progress)
       context_(std::move(context)),
       progress_(std::move(progress)),
       results_(std::make_shared<std::vector<RowResult>>()),
-      seen_(std::make_shared<std::unordered_set<std::string>>()) {}
+      seen_(std::make_shared<RowsSeen>()) {}
 
 model::SourceSink Intake::Run::sink() {
   struct Step {
     // A coroutine with everything as parameters: nothing captured may die before it ends.
     static boost::asio::awaitable<void> run(Intake* intake, IntakeContext context, RowsProgress progress,
-                                            std::shared_ptr<std::vector<RowResult>> results, std::shared_ptr<std::unordered_set<std::string>> seen,
+                                            std::shared_ptr<std::vector<RowResult>> results, std::shared_ptr<RowsSeen> seen,
                                             std::vector<model::SourceItem> items) {
       constexpr std::size_t chunk = 256;  // about 20 ms of store time
       for (std::size_t from = 0; from < items.size(); from += chunk) {

@@ -24,10 +24,19 @@ struct IntakeContext {
   std::string source;  // instance name
   std::string actor;
   bool dry_run = false;
+  // Sees what each applied row left, before a dry run gives it back. [store's thread]
+  std::function<void(Db&, const model::RowResult&)> look = {};
 };
 
 // How far a run of many rows is; told after each chunk. [core-thread]
 using RowsProgress = std::function<void(const std::vector<model::RowResult>& chunk)>;
+
+// What the rows of one run so far mean for the next: which user-ids came, and what a dry run's rows would have left if it kept them.
+struct RowsSeen {
+  std::unordered_set<std::string> user_ids;        // folded
+  std::unordered_set<std::string> taken_emails;    // dry run: canonical, saved by an earlier row
+  std::unordered_set<std::string> left_old_email;  // dry run: folded user-ids whose stored login email is theirs no longer
+};
 
 class Intake {
 public:
@@ -46,15 +55,16 @@ public:
     IntakeContext context_;
     RowsProgress progress_;
     std::shared_ptr<std::vector<model::RowResult>> results_;
-    std::shared_ptr<std::unordered_set<std::string>> seen_;
+    std::shared_ptr<RowsSeen> seen_;
   };
 
-  // Applies one row inside a store closure.
-  static model::RowResult apply(Db& db, Planner& planner, const model::SourceRecord& record, const IntakeContext& context, Instant now);
+  // Applies one row inside a store closure. `seen`: of a run, null for a row by itself.
+  static model::RowResult apply(Db& db, Planner& planner, const model::SourceRecord& record, const IntakeContext& context, Instant now,
+                                RowsSeen* seen = nullptr);
 
 private:
   boost::asio::awaitable<std::vector<model::RowResult>> apply_chunk(std::vector<model::SourceItem> items, IntakeContext context,
-                                                                    std::shared_ptr<std::unordered_set<std::string>> seen);
+                                                                    std::shared_ptr<RowsSeen> seen);
   store::Store& store_;
   core::Clock& clock_;
   std::shared_ptr<Planner> planner_;

@@ -37,6 +37,21 @@ LinkState state_of(const model::Invitation& invitation, Instant now) {
   }
 }
 
+// As the person meets it: what became of the user since counts, too.
+LinkState state_now(const model::Invitation& invitation, const model::User& user, Instant now) {
+  const LinkState state = state_of(invitation, now);
+  if (state == LinkState::open && !user.enabled) return LinkState::revoked;
+  const bool connected = user.connection == model::Connection::connected;
+  if (state == LinkState::connected && !connected) return LinkState::revoked;
+  // Connected on another way, as by a newer link or a domain that was verified meanwhile: there is nothing left to ask for.
+  if ((state == LinkState::expired || state == LinkState::superseded) && connected && user.login_email_canonical == invitation.login_email_canonical) return LinkState::connected;
+  return state;
+}
+
+bool renewable(const model::Invitation& invitation, const model::User& user) {
+  return user.enabled && user.connection != model::Connection::connected && user.login_email_canonical == invitation.login_email_canonical;
+}
+
 }  // namespace
 
 Links::Links(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> planner, const core::TokenRing& tokens, int renewals_per_hour)
@@ -44,7 +59,7 @@ Links::Links(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> p
       clock_(clock),
       planner_(std::move(planner)),
       tokens_(tokens),
-      renewal_pause_(std::chrono::hours{1} / std::max(1, renewals_per_hour)) {}
+      renewal_pause_(core::Milliseconds{std::chrono::hours{1}} / std::max(1, renewals_per_hour)) {}
 
 std::string Links::proof_of(const model::Invitation& invitation, Instant opened) const {
   const std::int64_t ms = opened.time_since_epoch().count();
@@ -70,9 +85,9 @@ std::optional<model::Invitation> Links::find(Db& db, const std::string& token, c
 
 LinkView Links::view(Db& db, const model::Invitation& invitation, Instant now) const {
   LinkView view;
-  view.state = state_of(invitation, now);
   const auto user = store::users::get(db, invitation.user);
   if (!user) return {};
+  view.state = state_now(invitation, *user, now);
   view.company = user->company;
   view.user_locale = user->locale;
   view.masked_email = core::log::mask_email(invitation.login_email);
@@ -87,28 +102,29 @@ LinkView Links::view(Db& db, const model::Invitation& invitation, Instant now) c
     if (const auto newest = store::invitations::newest(db, invitation.user); newest && newest->generation > invitation.generation)
       view.newer_sent_at = newest->accepted_at ? newest->accepted_at : newest->released_at;
   }
+  if (view.state == LinkState::expired && renewable(invitation, *user)) view.form_proof = proof_of(invitation, now);
   if (view.state == LinkState::connected) {
-    if (user->connection != model::Connection::connected) view.state = LinkState::revoked;
     if (const auto account = store::accounts::get(db, user->key)) view.sign_in_url = account->sign_in_url;
   }
   return view;
 }
 
+
 boost::asio::awaitable<LinkView> Links::open(std::string token) {
   const auto selector = tokens_.selector_of(token);
   if (!selector) co_return LinkView{};
   const Instant now = clock_.now();
-  co_return co_await store_.read([this, token, selector = *selector, now](Db& db) {
+  co_return co_await [&] { return store_.read([this, token, selector = *selector, now](Db& db) {
     const auto invitation = find(db, token, selector);
     return invitation ? view(db, *invitation, now) : LinkView{};
-  });
+  }); }();
 }
 
 boost::asio::awaitable<LinkView> Links::confirm(std::string token, std::string form_proof) {
   const auto selector = tokens_.selector_of(token);
   if (!selector) co_return LinkView{};
   const Instant now = clock_.now();
-  const LinkView result = co_await store_.write([this, token, form_proof, selector = *selector, now](Db& db) {
+  const LinkView result = co_await [&] { return store_.write([this, token, form_proof, selector = *selector, now](Db& db) {
     auto invitation = find(db, token, selector);
     if (!invitation) return LinkView{};
     LinkState state = state_of(*invitation, now);
@@ -134,30 +150,30 @@ boost::asio::awaitable<LinkView> Links::confirm(std::string token, std::string f
     planner_->audit(db, now, actor, "invitation.verified", subject_of(*user), model::reason::confirmed);
     invitation->state = InvitationState::verified;
     return view(db, *invitation, now);
-  });
+  }); }();
   if (result.state == LinkState::connecting && on_confirmed_) on_confirmed_();
   co_return result;
 }
 
-boost::asio::awaitable<RenewResult> Links::renew(std::string token) {
+boost::asio::awaitable<RenewResult> Links::renew(std::string token, std::string form_proof) {
   const auto selector = tokens_.selector_of(token);
   if (!selector) co_return RenewResult::not_possible;
   const Instant now = clock_.now();
-  const RenewResult result = co_await store_.write([this, token, selector = *selector, now, pause = renewal_pause_](Db& db) {
+  const RenewResult result = co_await [&] { return store_.write([this, token, form_proof, selector = *selector, now, pause = renewal_pause_](Db& db) {
     const auto invitation = find(db, token, selector);
     if (!invitation || state_of(*invitation, now) != LinkState::expired) return RenewResult::not_possible;
-    auto loaded = Planner::load(db, invitation->user);
-    if (!loaded || loaded->user.connection == model::Connection::connected || !loaded->user.enabled) return RenewResult::not_possible;
+    if (!opened_at(*invitation, form_proof)) return RenewResult::form_not_ours;
+    const auto loaded = Planner::load(db, invitation->user);
+    if (!loaded || !renewable(*invitation, loaded->user)) return RenewResult::not_possible;
     const model::Invitation& newest = *loaded->invitation;
     if (newest.created_at + pause > now) return RenewResult::too_soon;
     if (newest.key != invitation->key && model::live(newest.state)) return RenewResult::too_soon;  // a newer mail is already there
-    if (loaded->user.login_email_canonical != invitation->login_email_canonical) return RenewResult::not_possible;
     // A link that ended a moment ago may not be swept yet.
     if (newest.state == InvitationState::sent) planner_->end_open(db, invitation->user, InvitationState::expired, model::reason::link_expired, "daemon", now);
     const Applied applied = planner_->apply(db, invitation->user, "link", now, {.asked = true, .cause = model::InvitationCause::renewal});
-    return applied.released || applied.connecting ? RenewResult::sent : RenewResult::not_possible;
-  });
-  if (result == RenewResult::sent && on_released_) on_released_();
+    return applied.connecting ? RenewResult::connecting : applied.released ? RenewResult::sent : RenewResult::not_possible;
+  }); }();
+  if ((result == RenewResult::sent || result == RenewResult::connecting) && on_released_) on_released_();
   co_return result;
 }
 

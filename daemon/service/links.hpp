@@ -34,10 +34,16 @@ struct LinkView {
   std::optional<model::CivilDate> last_day;  // open: the last local date on which it works
   std::optional<Instant> newer_sent_at;      // superseded: when the newer mail was accepted
   std::string sign_in_url;           // connected
-  std::string form_proof;            // open: proves when the form was opened (see confirm)
+  std::string form_proof;            // open, and expired where a new link may be had: proves when the form was opened (see confirm)
 };
 
-enum class RenewResult : std::uint8_t { sent, too_soon, not_possible };
+enum class RenewResult : std::uint8_t {
+  sent,          // a new mail is on its way
+  connecting,    // no mail is needed any more: the address is in a verified domain
+  too_soon,
+  form_not_ours, // no proof, or not of this link: nothing was looked at further
+  not_possible,  // not an expired link, or the person may not have a new one
+};
 
 class Links {
 public:
@@ -49,8 +55,8 @@ public:
   // Confirms an open link, once; every later call gives the state it led to. A form opened before the end may be posted up to
   // 15 minutes after it: `form_proof` says when it was opened. [core-thread]
   boost::asio::awaitable<LinkView> confirm(std::string token, std::string form_proof);
-  // "Send me a new one" of an expired link: only to the saved address, only if not connected, rate-limited.
-  boost::asio::awaitable<RenewResult> renew(std::string token);
+  // "Send me a new one" of an expired link: only from its form, only to the saved address, only if not connected, rate-limited.
+  boost::asio::awaitable<RenewResult> renew(std::string token, std::string form_proof);
   void on_confirmed(std::function<void()> call) { on_confirmed_ = std::move(call); }
   void on_released(std::function<void()> call) { on_released_ = std::move(call); }
 

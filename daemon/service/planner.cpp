@@ -230,19 +230,25 @@ void Planner::connect(Work& work) {
       end(work, InvitationState::superseded, model::reason::verified_domain);
     make(work, InvitationState::verified, InvitationCause::verified_domain, work.decision.reason());
   } else {
-    return;  // the task of the confirmation is already there
+    // The task of the confirmation is already there; asking again moves it up, also one that the provider had refused.
+    if (work.ask.asked) store::tasks::move_up(work.db, work.loaded.user.key, model::ProviderTaskKind::ensure_account, work.now);
+    return;
   }
+  owe(work, model::ProviderTaskKind::ensure_account, work.loaded.invitation->key);
+  if (work.loaded.user.connection == Connection::not_connected) store::users::set_connection(work.db, work.loaded.user.key, Connection::pending);
+  work.applied.connecting = true;
+}
+
+void Planner::owe(Work& work, model::ProviderTaskKind kind, const std::optional<Id>& invitation) {
   store::tasks::put(work.db, {.key = ids_.next(),
                               .user = work.loaded.user.key,
-                              .invitation = work.loaded.invitation->key,
-                              .kind = model::ProviderTaskKind::ensure_account,
+                              .invitation = invitation,
+                              .kind = kind,
                               .failures = 0,
                               .next_at = work.now,
                               .detail = {},
                               .actor = work.actor,
                               .created_at = work.now});
-  if (work.loaded.user.connection == Connection::not_connected) store::users::set_connection(work.db, work.loaded.user.key, Connection::pending);
-  work.applied.connecting = true;
 }
 
 void Planner::end(Work& work, InvitationState to, std::string_view reason) {
@@ -250,11 +256,16 @@ void Planner::end(Work& work, InvitationState to, std::string_view reason) {
   const bool was_verified = invitation.state == InvitationState::verified;
   (void)store::deliveries::cancel(work.db, invitation.key);
   move(work, to, invitation, reason);
-  if (was_verified) store::tasks::drop(work.db, work.loaded.user.key, model::ProviderTaskKind::ensure_account);
+  if (was_verified) {
+    // The provider may have made the account already, or be about to: whatever it made for this address is taken back.
+    store::tasks::drop(work.db, work.loaded.user.key, model::ProviderTaskKind::ensure_account);
+    owe(work, model::ProviderTaskKind::remove_connection, std::nullopt);
+  }
   // PRODUCT §3: the sweep touches invitations only; every other end takes the open offer away.
-  const bool takes_offer_away = to == InvitationState::cancelled || to == InvitationState::revoked;
-  if (takes_offer_away && work.loaded.user.connection == Connection::pending)
+  if (to != InvitationState::expired && work.loaded.user.connection == Connection::pending) {
     store::users::set_connection(work.db, work.loaded.user.key, Connection::not_connected);
+    work.loaded.user.connection = Connection::not_connected;
+  }
 }
 
 }  // namespace invited::service

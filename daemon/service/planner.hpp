@@ -80,6 +80,7 @@ private:
   void schedule(Work& work, const model::CivilDue& due);
   void park_in_review(Work& work);
   void connect(Work& work);
+  void owe(Work& work, model::ProviderTaskKind kind, const std::optional<Id>& invitation);
   void end(Work& work, model::InvitationState to, std::string_view reason);
   void queue_mail(Work& work, const model::Invitation& invitation);
 

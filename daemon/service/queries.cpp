@@ -55,7 +55,7 @@ std::vector<WhatIf> what_if(const Planner& planner, const Loaded& loaded, Instan
 Queries::Queries(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> planner)
     : store_(store), clock_(clock), planner_(std::move(planner)) {}
 
-std::optional<UserView> Queries::view(Db& db, const Id& key) const {
+std::optional<UserView> Queries::view(Db& db, const Id& key) {
   auto loaded = Planner::load(db, key);
   if (!loaded) return std::nullopt;
   UserView view{.loaded = std::move(*loaded)};
@@ -65,26 +65,28 @@ std::optional<UserView> Queries::view(Db& db, const Id& key) const {
 }
 
 boost::asio::awaitable<Queries::UserPage> Queries::users(model::UserFilter filter, std::optional<Id> after, std::size_t limit) {
-  co_return co_await store_.read([this, filter, after, limit](Db& db) {
+  co_return co_await [&] { return store_.read([filter, after, limit](Db& db) {
     UserPage page;
     for (const model::User& user : store::users::page(db, filter, after, limit)) page.users.push_back(*view(db, user.key));
     if (page.users.size() == limit) page.next = page.users.back().loaded.user.key;
     return page;
-  });
+  }); }();
 }
 
 boost::asio::awaitable<core::Result<UserView>> Queries::user(std::string user_id) {
-  co_return co_await store_.read([this, user_id](Db& db) -> core::Result<UserView> {
-    const auto loaded = find_user(db, user_id);
-    if (!loaded) return core::fail(loaded.error());
-    return *view(db, loaded->user.key);
-  });
+  co_return co_await [&] { return store_.read([user_id](Db& db) { return user_in(db, user_id); }); }();
+}
+
+core::Result<UserView> Queries::user_in(Db& db, const std::string& user_id) {
+  const auto loaded = find_user(db, user_id);
+  if (!loaded) return core::fail(loaded.error());
+  return *view(db, loaded->user.key);
 }
 
 boost::asio::awaitable<Queries::Plan> Queries::plan(Instant until, std::size_t limit) {
   const Instant now = clock_.now();
   // Whom it may concern, from the indexes that answer alone; the decision function then says what.
-  auto keys = co_await store_.read([until, limit](Db& db) {
+  auto keys = co_await [&] { return store_.read([until, limit](Db& db) {
     std::vector<Id> found;
     std::unordered_set<Id> known;
     const auto add = [&](const Id& user) {
@@ -100,13 +102,13 @@ boost::asio::awaitable<Queries::Plan> Queries::plan(Instant until, std::size_t l
     const auto last_day = model::CivilDate{std::chrono::floor<std::chrono::days>(until)};
     for (const Id& user : store::employments::users_ended_by(db, last_day, std::nullopt, limit)) add(user);
     return found;
-  });
+  }); }();
   Plan plan;
   plan.truncated = keys.size() == limit;
   for (std::size_t from = 0; from < keys.size(); from += chunk) {
     const std::vector<Id> part(keys.begin() + static_cast<std::ptrdiff_t>(from),
                                keys.begin() + static_cast<std::ptrdiff_t>(std::min(keys.size(), from + chunk)));
-    auto items = co_await store_.read([planner = planner_, part, now, until](Db& db) {
+    auto items = co_await [&] { return store_.read([planner = planner_, part, now, until](Db& db) {
       std::vector<PlanItem> rows;
       for (const Id& key : part) {
         const auto loaded = Planner::load(db, key);
@@ -117,7 +119,7 @@ boost::asio::awaitable<Queries::Plan> Queries::plan(Instant until, std::size_t l
         }
       }
       return rows;
-    });
+    }); }();
     plan.items.insert(plan.items.end(), std::make_move_iterator(items.begin()), std::make_move_iterator(items.end()));
   }
   std::stable_sort(plan.items.begin(), plan.items.end(), [](const PlanItem& a, const PlanItem& b) { return a.decision.at < b.decision.at; });
@@ -126,20 +128,22 @@ boost::asio::awaitable<Queries::Plan> Queries::plan(Instant until, std::size_t l
 
 boost::asio::awaitable<core::Result<Why>> Queries::why(std::string user_id) {
   const Instant now = clock_.now();
-  co_return co_await store_.read([planner = planner_, user_id, now](Db& db) -> core::Result<Why> {
-    const auto loaded = find_user(db, user_id);
-    if (!loaded) return core::fail(loaded.error());
-    const model::Facts facts = planner->facts(*loaded, now);
-    Why why{.user = loaded->user, .zone = facts.policy.zone, .now = model::decide(facts)};
-    if (auto acts = model::foreseen(facts); !acts.empty()) why.next = std::move(acts.front());
-    why.what_if = what_if(*planner, *loaded, now, why.now);
-    return why;
-  });
+  co_return co_await [&] { return store_.read([this, user_id, now](Db& db) { return why_in(db, user_id, now); }); }();
+}
+
+core::Result<Why> Queries::why_in(Db& db, const std::string& user_id, Instant now) const {
+  const auto loaded = find_user(db, user_id);
+  if (!loaded) return core::fail(loaded.error());
+  const model::Facts facts = planner_->facts(*loaded, now);
+  Why why{.user = loaded->user, .zone = facts.policy.zone, .now = model::decide(facts)};
+  if (auto acts = model::foreseen(facts); !acts.empty()) why.next = std::move(acts.front());
+  why.what_if = what_if(*planner_, *loaded, now, why.now);
+  return why;
 }
 
 boost::asio::awaitable<std::vector<InvitationView>> Queries::invitations(std::optional<model::InvitationState> state, std::optional<bool> held,
                                                                         std::string which_user, std::optional<Id> before, std::size_t limit) {
-  co_return co_await store_.read([planner = planner_, state, held, which_user, before, limit](Db& db) {
+  co_return co_await [&] { return store_.read([planner = planner_, state, held, which_user, before, limit](Db& db) {
     std::vector<InvitationView> views;
     store::invitations::Which which{.state = state, .held = held, .user = std::nullopt};
     if (!which_user.empty()) {
@@ -149,25 +153,30 @@ boost::asio::awaitable<std::vector<InvitationView>> Queries::invitations(std::op
     }
     for (auto& row : store::invitations::page(db, which, before, limit)) views.push_back(invitation_view(db, *planner, std::move(row)));
     return views;
-  });
+  }); }();
 }
 
 boost::asio::awaitable<core::Result<InvitationView>> Queries::invitation(Id key) {
-  co_return co_await store_.read([planner = planner_, key](Db& db) -> core::Result<InvitationView> {
-    auto row = store::invitations::get(db, key);
-    if (!row) return core::fail(core::ErrorKind::not_found, "unknown_invitation", fmt::format("There is no invitation {}.", key.text()));
-    return invitation_view(db, *planner, std::move(*row));
-  });
+  co_return co_await [&] { return store_.read([this, key](Db& db) { return invitation_in(db, key); }); }();
 }
 
-boost::asio::awaitable<std::vector<UserView>> Queries::in_review(std::size_t limit) {
-  co_return co_await store_.read([this, limit](Db& db) {
-    std::vector<UserView> views;
-    for (const auto& employment : store::employments::in_review(db, std::nullopt, limit)) {
-      if (auto found = view(db, employment.user)) views.push_back(std::move(*found));
+core::Result<InvitationView> Queries::invitation_in(Db& db, const Id& key) const {
+  auto row = store::invitations::get(db, key);
+  if (!row) return core::fail(core::ErrorKind::not_found, "unknown_invitation", fmt::format("There is no invitation {}.", key.text()));
+  return invitation_view(db, *planner_, std::move(*row));
+}
+
+boost::asio::awaitable<Queries::UserPage> Queries::in_review(std::optional<Id> after, std::size_t limit) {
+  co_return co_await [&] { return store_.read([after, limit](Db& db) {
+    UserPage page;
+    const auto employments = store::employments::in_review(db, after, limit);
+    for (const auto& employment : employments) {
+      // An employment that a later one has taken the place of is not what the user's review is about.
+      if (auto found = view(db, employment.user); found && found->loaded.employment->key == employment.key) page.users.push_back(std::move(*found));
     }
-    return views;
-  });
+    if (employments.size() == limit) page.next = employments.back().key;
+    return page;
+  }); }();
 }
 
 boost::asio::awaitable<Counts> Queries::counts() {
@@ -183,14 +192,14 @@ boost::asio::awaitable<Counts> Queries::counts() {
 }
 
 boost::asio::awaitable<std::vector<model::AuditEvent>> Queries::audit(store::audit::Range range, std::string subject, std::size_t limit) {
-  co_return co_await store_.read([range, subject, limit](Db& db) { return store::audit::page(db, range, subject, limit); });
+  co_return co_await [&] { return store_.read([range, subject, limit](Db& db) { return store::audit::page(db, range, subject, limit); }); }();
 }
 
 boost::asio::awaitable<store::audit::Verification> Queries::verify_audit() {
   store::audit::Verification total;
   std::int64_t from = 1;
   while (true) {
-    const auto part = co_await store_.read([from](Db& db) { return store::audit::verify(db, from, 2'000); });
+    const auto part = co_await [&] { return store_.read([from](Db& db) { return store::audit::verify(db, from, 2'000); }); }();
     total.checked += part.checked;
     total.broken = part.broken;
     if (part.broken || part.next == 0) co_return total;

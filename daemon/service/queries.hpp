@@ -71,6 +71,8 @@ public:
   };
   boost::asio::awaitable<UserPage> users(model::UserFilter filter, std::optional<Id> after, std::size_t limit);
   boost::asio::awaitable<core::Result<UserView>> user(std::string user_id);
+  // The same inside a store closure, with what the closure changed.
+  [[nodiscard]] static core::Result<UserView> user_in(Db& db, const std::string& user_id);
 
   // Every act foreseen up to `until`, earliest first; at most `limit` (then `truncated`).
   struct Plan {
@@ -79,18 +81,21 @@ public:
   };
   boost::asio::awaitable<Plan> plan(Instant until, std::size_t limit);
   boost::asio::awaitable<core::Result<Why>> why(std::string user_id);
+  [[nodiscard]] core::Result<Why> why_in(Db& db, const std::string& user_id, Instant now) const;
 
   // Newest first. `which_user`: a user-id, empty for all; an unknown one gives nothing.
   boost::asio::awaitable<std::vector<InvitationView>> invitations(std::optional<model::InvitationState> state, std::optional<bool> held,
                                                                   std::string which_user, std::optional<Id> before, std::size_t limit);
   boost::asio::awaitable<core::Result<InvitationView>> invitation(Id key);
-  boost::asio::awaitable<std::vector<UserView>> in_review(std::size_t limit);
+  [[nodiscard]] core::Result<InvitationView> invitation_in(Db& db, const Id& key) const;
+  // Users who wait for an approval, in the order their employments were made; `next` is of the employment.
+  boost::asio::awaitable<UserPage> in_review(std::optional<Id> after, std::size_t limit);
   boost::asio::awaitable<Counts> counts();
   boost::asio::awaitable<std::vector<model::AuditEvent>> audit(store::audit::Range range, std::string subject, std::size_t limit);
   boost::asio::awaitable<store::audit::Verification> verify_audit();
 
 private:
-  [[nodiscard]] std::optional<UserView> view(Db& db, const Id& key) const;
+  [[nodiscard]] static std::optional<UserView> view(Db& db, const Id& key);
   store::Store& store_;
   core::Clock& clock_;
   std::shared_ptr<Planner> planner_;

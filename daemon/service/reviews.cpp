@@ -20,10 +20,12 @@ core::Result<Loaded> in_review(Db& db, const std::string& user_id) {
 Reviews::Reviews(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> planner)
     : store_(store), clock_(clock), planner_(std::move(planner)) {}
 
-boost::asio::awaitable<core::Result<Applied>> Reviews::approve(std::string user_id, std::string actor, bool dry_run) {
+boost::asio::awaitable<core::Result<Applied>> Reviews::approve(std::string user_id, Act act) {
   const Instant now = clock_.now();
-  auto result = co_await store_.write([planner = planner_, user_id, actor, now, dry_run](Db& db) -> core::Result<Applied> {
+  const bool dry_run = act.dry_run;
+  auto result = co_await [&] { return store_.write([planner = planner_, user_id, act = std::move(act), now](Db& db) -> core::Result<Applied> {
     store::Savepoint whole(db);
+    const std::string& actor = act.actor;
     auto loaded = in_review(db, user_id);
     if (!loaded) return core::fail(loaded.error());
     model::Employment& employment = *loaded->employment;
@@ -34,17 +36,19 @@ boost::asio::awaitable<core::Result<Applied>> Reviews::approve(std::string user_
     store::employments::update(db, employment);
     planner->audit(db, now, actor, "review.approved", subject_of(loaded->user));
     Applied applied = planner->apply(db, loaded->user.key, actor, now);
-    if (!dry_run) whole.release();
+    if (act.look) act.look(db);
+    if (!act.dry_run) whole.release();
     return applied;
-  });
+  }); }();
   if (result && !dry_run && on_released_) on_released_();
   co_return result;
 }
 
-boost::asio::awaitable<core::Result<void>> Reviews::reject(std::string user_id, std::string reason, std::string actor, bool dry_run) {
+boost::asio::awaitable<core::Result<void>> Reviews::reject(std::string user_id, std::string reason, Act act) {
   const Instant now = clock_.now();
-  co_return co_await store_.write([planner = planner_, user_id, reason, actor, now, dry_run](Db& db) -> core::Result<void> {
+  co_return co_await [&] { return store_.write([planner = planner_, user_id, reason, act = std::move(act), now](Db& db) -> core::Result<void> {
     store::Savepoint whole(db);
+    const std::string& actor = act.actor;
     auto loaded = in_review(db, user_id);
     if (!loaded) return core::fail(loaded.error());
     model::Employment& employment = *loaded->employment;
@@ -55,9 +59,10 @@ boost::asio::awaitable<core::Result<void>> Reviews::reject(std::string user_id, 
     store::employments::update(db, employment);
     planner->audit(db, now, actor, "review.rejected", subject_of(loaded->user), model::reason::review_rejected, reason);
     planner->apply(db, loaded->user.key, actor, now);
-    if (!dry_run) whole.release();
+    if (act.look) act.look(db);
+    if (!act.dry_run) whole.release();
     return {};
-  });
+  }); }();
 }
 
 }  // namespace invited::service

@@ -8,6 +8,7 @@
 
 #include "core/result.hpp"
 #include "service/planner.hpp"
+#include "service/users.hpp"
 #include "store/store.hpp"
 
 namespace invited::service {
@@ -17,8 +18,8 @@ public:
   Reviews(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> planner);
 
   // The last approval: W1 or W2 is applied in this moment. Errors: unknown_user, not_in_review. [core-thread]
-  boost::asio::awaitable<core::Result<Applied>> approve(std::string user_id, std::string actor, bool dry_run);
-  boost::asio::awaitable<core::Result<void>> reject(std::string user_id, std::string reason, std::string actor, bool dry_run);
+  boost::asio::awaitable<core::Result<Applied>> approve(std::string user_id, Act act);
+  boost::asio::awaitable<core::Result<void>> reject(std::string user_id, std::string reason, Act act);
   void on_released(std::function<void()> call) { on_released_ = std::move(call); }
 
 private:

@@ -24,6 +24,9 @@ public:
   boost::asio::awaitable<void> run();
   // One look; the number of invitations whose time had come. [core-thread]
   boost::asio::awaitable<std::size_t> pass();
+  // At start: if the companies' settings (hour, lead, zone, …) are not those that the standing plans were made with, plans them again.
+  // The number looked at. [core-thread]
+  boost::asio::awaitable<std::size_t> plan_again_if_settings_changed();
   void ring() { wakeup_.ring(); }
   // Called after something was released or an account is to be made.
   void on_released(std::function<void()> call) { on_released_ = std::move(call); }

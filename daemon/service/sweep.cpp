@@ -42,11 +42,11 @@ boost::asio::awaitable<std::size_t> Sweep::expire() {
   std::size_t total = 0;
   while (true) {
     const Instant now = clock_.now();
-    const std::size_t ended = co_await store_.write([planner = planner_, now](Db& db) {
+    const std::size_t ended = co_await [&] { return store_.write([planner = planner_, now](Db& db) {
       const auto rows = store::invitations::ending(db, now, chunk);
       for (const auto& row : rows) planner->end_open(db, row.user, model::InvitationState::expired, model::reason::link_expired, "daemon", now);
       return rows.size();
-    });
+    }); }();
     total += ended;
     if (ended < chunk) break;
   }
@@ -64,7 +64,7 @@ boost::asio::awaitable<std::size_t> Sweep::disable_leavers() {
       std::size_t disabled = 0;
       std::optional<Id> last;
     };
-    const Chunk done = co_await store_.write([planner = planner_, now, after](Db& db) {
+    const Chunk done = co_await [&] { return store_.write([planner = planner_, now, after](Db& db) {
       Chunk result;
       // No zone is more than a day ahead of UTC; the rule itself looks at the user's own zone.
       const auto latest = model::add_days(model::CivilDate{std::chrono::floor<std::chrono::days>(now)}, 1);
@@ -78,7 +78,7 @@ boost::asio::awaitable<std::size_t> Sweep::disable_leavers() {
       }
       if (users.size() == chunk) result.last = users.back();
       return result;
-    });
+    }); }();
     total += done.disabled;
     if (!done.last) break;
     after = done.last;
@@ -94,7 +94,7 @@ boost::asio::awaitable<std::size_t> Sweep::prune_plans() {
   const Instant before = clock_.now() - std::chrono::hours{24};
   std::size_t total = 0;
   while (true) {
-    const std::size_t gone = co_await store_.write([before](Db& db) { return store::plans::prune(db, before, 2'000); });
+    const std::size_t gone = co_await [&] { return store_.write([before](Db& db) { return store::plans::prune(db, before, 2'000); }); }();
     total += gone;
     if (gone < 2'000) break;
   }

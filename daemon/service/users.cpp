@@ -36,12 +36,13 @@ template <class T, class F>
 boost::asio::awaitable<core::Result<T>> Users::change(Act act, F work) {
   const Instant now = clock_.now();
   const bool dry_run = act.dry_run;
-  auto result = co_await store_.write([planner = planner_, act = std::move(act), work = std::move(work), now](Db& db) -> core::Result<T> {
+  auto result = co_await [&] { return store_.write([planner = planner_, act = std::move(act), work = std::move(work), now](Db& db) -> core::Result<T> {
     store::Savepoint whole(db);
     core::Result<T> outcome = work(db, *planner, act.actor, now);
+    if (outcome && act.look) act.look(db);
     if (outcome && !act.dry_run) whole.release();
     return outcome;
-  });
+  }); }();
   if (result && !dry_run && on_work_) on_work_();
   co_return result;
 }

@@ -18,6 +18,8 @@ namespace invited::service {
 struct Act {
   std::string actor;
   bool dry_run = false;
+  // Sees what the change left, before a dry run gives it back; not called when the change is refused. [store's thread]
+  std::function<void(Db&)> look = {};
 };
 
 class Users {

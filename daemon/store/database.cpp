@@ -76,7 +76,7 @@ SQLite::Statement& Db::cached(std::string_view sql) {
   if (!slot) {
     slot = std::make_unique<SQLite::Statement>(database_, std::string(sql));
   } else {
-    slot->reset();
+    slot->tryReset();  // reset() would throw the error of the last run once more
     slot->clearBindings();
   }
   return *slot;
@@ -88,7 +88,7 @@ SQLite::Statement& Db::prepare_built(const std::string& sql) {
   if (!slot) {
     slot = std::make_unique<SQLite::Statement>(database_, sql);
   } else {
-    slot->reset();
+    slot->tryReset();  // reset() would throw the error of the last run once more
     slot->clearBindings();
   }
   return *slot;

@@ -119,7 +119,7 @@ void Store::commit_together(std::deque<Job>& batch) {
       // SQLite may have ended the whole transaction by itself (disk full): then everybody in it is undone.
       if (sqlite3_get_autocommit(raw.getHandle()) != 0) {
         lost(job.error);
-        return;
+        continue;  // readers in the batch are still to be answered
       }
       try {
         raw.exec("ROLLBACK TO closure; RELEASE closure");

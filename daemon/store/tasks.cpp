@@ -24,10 +24,12 @@ void put(Db& db, const model::ProviderTask& t) {
 }
 
 std::vector<model::ProviderTask> due(Db& db, Instant now, std::size_t limit) {
-  // Only a user's oldest open task: removing before making again.
+  // Only a user's oldest task that is still tried: removing before making again. One that was refused for good lets the others by, but no
+  // account is made while an older one could not be removed.
   static const std::string sql = fmt::format(
       "SELECT {} FROM provider_tasks t WHERE next_at IS NOT NULL AND next_at <= ?1 AND NOT EXISTS (SELECT 1 FROM provider_tasks o WHERE "
-      "o.user = t.user AND o.key < t.key) ORDER BY next_at, key LIMIT ?2",
+      "o.user = t.user AND o.key < t.key AND (o.next_at IS NOT NULL OR (o.kind = 'remove_connection' AND t.kind = 'ensure_account'))) "
+      "ORDER BY next_at, key LIMIT ?2",
       columns);
   return rows_of(db.prepare(sql, now, static_cast<std::int64_t>(limit)));
 }
@@ -52,6 +54,10 @@ std::vector<model::ProviderTask> of_user(Db& db, const Id& user) {
 
 void postpone(Db& db, const Id& key, std::optional<Instant> next, std::string_view detail) {
   db.run("UPDATE provider_tasks SET failures = failures + 1, next_at = ?2, detail = ?3 WHERE key = ?1", key, next, detail);
+}
+
+void move_up(Db& db, const Id& user, model::ProviderTaskKind kind, Instant at) {
+  db.run("UPDATE provider_tasks SET next_at = ?3 WHERE user = ?1 AND kind = ?2", user, model::to_text(kind), at);
 }
 
 void done(Db& db, const Id& key) { db.run("DELETE FROM provider_tasks WHERE key = ?", key); }

@@ -12,14 +12,17 @@
 
 namespace invited::store::tasks {
 
-// One open task per user and kind: a second is the same task (its time is moved up). Removing and making an account are each other's undoing:
-// the older, not yet done opposite is kept, the order decides.
+// One open task per user and kind: a second is the same task (its time is moved up, refused or not). Removing and making an account are each
+// other's undoing: the older, not yet done opposite is kept, the order decides. One that was refused for good holds up no other, except that no
+// account is made while an older one could not be removed.
 void put(Db& db, const model::ProviderTask& task);
 [[nodiscard]] std::vector<model::ProviderTask> due(Db& db, Instant now, std::size_t limit);
 [[nodiscard]] std::optional<Instant> next_at(Db& db);
 [[nodiscard]] std::optional<model::ProviderTask> get(Db& db, const Id& key);
 [[nodiscard]] std::vector<model::ProviderTask> of_user(Db& db, const Id& user);
 void postpone(Db& db, const Id& key, std::optional<Instant> next_at, std::string_view detail);
+// Due at `at`, also if it was refused for good; how often it failed is kept.
+void move_up(Db& db, const Id& user, model::ProviderTaskKind kind, Instant at);
 void done(Db& db, const Id& key);
 void drop(Db& db, const Id& user, model::ProviderTaskKind kind);
 [[nodiscard]] std::int64_t count(Db& db);

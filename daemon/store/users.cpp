@@ -81,6 +81,12 @@ std::optional<std::int32_t> key_of(const std::optional<model::CivilDate>& date) 
   return model::date_key(*date);
 }
 
+// What free text is compared with, folded like a user-id: LIKE itself knows no letters beyond ASCII.
+std::string search_text(const User& u) {
+  return fold_user_id(u.user_id + "\n" + u.name + "\n" + u.login_email + "\n" + u.alias + "\n" + u.signature + "\n" + u.card_id + "\n" +
+                      u.external_ref + "\n" + u.department);
+}
+
 // LIKE takes % and _ literally only when escaped.
 std::string like_escaped(std::string_view text) {
   std::string out;
@@ -149,10 +155,10 @@ void insert(Db& db, const User& u) {
   db.run(
       "INSERT INTO users (key, user_id, user_id_folded, name, given_name, family_name, login_email, login_email_canonical, "
       "login_email_domain, company, department, locale, alias, signature, card_id, external_ref, authorised_companies, roles, enabled, "
-      "connection, source, created_at, updated_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+      "connection, source, created_at, updated_at, search_text) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
       u.key, u.user_id, folded, u.name, u.given_name, u.family_name, u.login_email, u.login_email_canonical, u.login_email_domain,
       u.company, u.department, u.locale, u.alias, u.signature, u.card_id, u.external_ref, companies, roles, u.enabled,
-      model::to_text(u.connection), u.source, u.created_at, u.updated_at);
+      model::to_text(u.connection), u.source, u.created_at, u.updated_at, search_text(u));
 }
 
 void update(Db& db, const User& u) {
@@ -161,10 +167,10 @@ void update(Db& db, const User& u) {
   db.run_one(
       "UPDATE users SET name=?2, given_name=?3, family_name=?4, login_email=?5, login_email_canonical=?6, login_email_domain=?7, "
       "company=?8, department=?9, locale=?10, alias=?11, signature=?12, card_id=?13, external_ref=?14, authorised_companies=?15, "
-      "roles=?16, enabled=?17, connection=?18, source=?19, updated_at=?20 WHERE key=?1",
+      "roles=?16, enabled=?17, connection=?18, source=?19, updated_at=?20, search_text=?21 WHERE key=?1",
       u.key, u.name, u.given_name, u.family_name, u.login_email, u.login_email_canonical, u.login_email_domain, u.company,
       u.department, u.locale, u.alias, u.signature, u.card_id, u.external_ref, companies, roles, u.enabled,
-      model::to_text(u.connection), u.source, u.updated_at);
+      model::to_text(u.connection), u.source, u.updated_at, search_text(u));
 }
 
 void set_connection(Db& db, const Id& key, model::Connection connection) {
@@ -204,9 +210,7 @@ std::vector<User> page(Db& db, const model::UserFilter& f, const std::optional<I
     text(" AND (SELECT i.state FROM invitations i WHERE i.user = u.key ORDER BY i.generation DESC LIMIT 1) = ?{}",
          std::string(model::to_text(*f.invitation)));
   if (!f.search.empty())
-    text(" AND (u.user_id || char(10) || u.name || char(10) || u.login_email || char(10) || u.alias || char(10) || u.signature || "
-         "char(10) || u.card_id || char(10) || u.external_ref || char(10) || u.department) LIKE ?{} ESCAPE '\\'",
-         "%" + like_escaped(f.search) + "%");
+    text(" AND u.search_text LIKE ?{} ESCAPE '\\'", "%" + like_escaped(fold_user_id(f.search)) + "%");
   sql += fmt::format(" ORDER BY u.key LIMIT {}", limit);
 
   auto& q = db.prepare_built(sql);

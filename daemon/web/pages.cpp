@@ -14,10 +14,13 @@ render::Locale locale_of(const service::LinkView& view, const model::Policy& pol
                                 .accept_language = ask.accept_language});
 }
 
+// The page's own address without its query: the token stands in no page.
+render::Form form_of(const service::LinkView& view) { return {"?", view.form_proof}; }
+
 render::PageState state_of(const service::LinkView& view, const model::Policy& policy, const PageAsk& ask) {
   switch (view.state) {
     case LinkState::open:
-      return render::ConfirmPage{.form = {ask.path, view.form_proof},
+      return render::ConfirmPage{.form = form_of(view),
                                  .masked_address = view.masked_email,
                                  .last_day = {*view.last_day, policy.zone},
                                  .try_again = ask.posted};
@@ -27,7 +30,8 @@ render::PageState state_of(const service::LinkView& view, const model::Policy& p
       if (ask.just_confirmed) return render::ConnectedPage{view.sign_in_url};
       return render::UsedPage{view.sign_in_url};
     case LinkState::expired:
-      return render::ExpiredPage{.resend = render::Form{ask.path, view.form_proof}, .last_day = std::nullopt};
+      if (view.form_proof.empty() || ask.no_renewal) return render::ExpiredPage{};
+      return render::ExpiredPage{.resend = form_of(view), .last_day = std::nullopt};
     case LinkState::superseded: {
       render::SupersededPage page;
       if (view.newer_sent_at) page.newer = render::SupersededPage::Sent{*view.newer_sent_at, policy.zone};

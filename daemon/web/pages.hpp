@@ -11,11 +11,11 @@
 namespace invited::web {
 
 struct PageAsk {
-  std::string path;             // the form's action
   std::string query_language;   // ?lang=
   std::string accept_language;
   bool just_confirmed = false;  // this very request confirmed it
   bool posted = false;          // a POST that did not confirm: its form was not good any more
+  bool no_renewal = false;      // a new link was asked for and cannot be had here
 };
 
 struct PageAnswer {

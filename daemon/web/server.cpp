@@ -1,6 +1,8 @@
 #include "web/server.hpp"
 
-#include <charconv>
+#include <algorithm>
+#include <array>
+#include <boost/algorithm/string/predicate.hpp>
 
 #include "core/events.hpp"
 #include "core/log.hpp"
@@ -16,33 +18,32 @@ using core::HttpResponse;
 
 constexpr std::string_view link_prefix = "/v/";
 
-// Fields of an application/x-www-form-urlencoded body.
+// A field of our form; empty if it is absent or the body is no form.
 std::string form_field(std::string_view body, std::string_view name) {
-  const auto decoded = [](std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      unsigned value = 0;
-      if (text[i] == '+') {
-        out += ' ';
-      } else if (text[i] == '%' && i + 2 < text.size() &&
-                 std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16).ptr == text.data() + i + 3) {
-        out += static_cast<char>(value);
-        i += 2;
-      } else {
-        out += text[i];
-      }
-    }
-    return out;
-  };
-  while (!body.empty()) {
-    const auto end = body.find('&');
-    const auto pair = body.substr(0, end);
-    const auto equals = pair.find('=');
-    if (equals != std::string_view::npos && pair.substr(0, equals) == name) return decoded(pair.substr(equals + 1));
-    if (end == std::string_view::npos) break;
-    body.remove_prefix(end + 1);
+  const auto fields = core::parse_form(body);
+  if (!fields) return {};
+  const auto found = std::find_if(fields->begin(), fields->end(), [&](const auto& field) { return field.first == name; });
+  return found == fields->end() ? std::string() : found->second;
+}
+
+// On every answer; a plugin's own word stands where it says one.
+void harden(HttpResponse& response) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 9> fixed{{
+      {"Cache-Control", "no-store"},
+      {"Referrer-Policy", "no-referrer"},
+      {"X-Content-Type-Options", "nosniff"},
+      {"X-Frame-Options", "DENY"},
+      {"X-Robots-Tag", "noindex, nofollow"},
+      {"Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
+      {"Cross-Origin-Opener-Policy", "same-origin"},
+      {"Cross-Origin-Resource-Policy", "same-origin"},
+      {"Permissions-Policy", "interest-cohort=()"},
+  }};
+  for (const auto& [name, value] : fixed) {
+    const bool set = std::any_of(response.headers.begin(), response.headers.end(),
+                                 [&, field = name](const auto& header) { return boost::algorithm::iequals(header.first, field); });
+    if (!set) response.headers.emplace_back(name, value);
   }
-  return {};
 }
 
 void log_failure(const std::exception_ptr& error) {
@@ -53,6 +54,17 @@ void log_failure(const std::exception_ptr& error) {
   } catch (...) {
     core::log::error(core::events::internal_error, "A page could not be answered", {});
   }
+}
+
+core::HttpServerLimits limits_of(const Settings& settings) {
+  core::HttpServerLimits limits;
+  // Behind a proxy everybody comes from one address; the proxy keeps the peace then.
+  if (settings.client_address != ClientAddress::connection) limits.connections_per_peer = limits.connections;
+  return limits;
+}
+
+PageAsk asked(const HttpRequest& request) {
+  return {.query_language = request.query_value("lang").value_or(""), .accept_language = std::string(request.header("accept-language"))};
 }
 
 std::string origin_of(const std::string& url) {
@@ -74,7 +86,7 @@ Server::Server(boost::asio::any_io_executor executor, core::Clock& clock, servic
       routes_(std::move(routes)),
       pages_(120, core::Milliseconds{60'000}, 50'000),
       posts_(20, core::Milliseconds{60'000}, 50'000),
-      http_(std::move(executor), core::HttpServerLimits{}, [this](HttpRequest request) { return handle(std::move(request)); }, log_failure) {}
+      http_(std::move(executor), limits_of(settings_), [this](HttpRequest request) { return handle(std::move(request)); }, log_failure) {}
 
 core::Result<std::string> Server::listen(const std::string& address_and_port) { return http_.listen_tcp(address_and_port); }
 awaitable<void> Server::stop(core::Milliseconds grace) { return http_.stop(clock_, grace); }
@@ -84,7 +96,10 @@ std::string Server::client_of(const HttpRequest& request) const {
   if (settings_.client_address == ClientAddress::x_real_ip) header = request.header("x-real-ip");
   if (settings_.client_address == ClientAddress::x_forwarded_for) {
     // The last entry is the one our own proxy wrote; what stands before it is anybody's claim.
-    header = request.header("x-forwarded-for");
+    // Some proxies add a line of their own below what came.
+    for (const auto& [name, value] : request.headers) {
+      if (name == "x-forwarded-for") header = value;
+    }
     header = header.substr(header.rfind(',') == std::string_view::npos ? 0 : header.rfind(',') + 1);
     while (!header.empty() && header.front() == ' ') header.remove_prefix(1);
   }
@@ -102,57 +117,54 @@ bool Server::from_our_form(const HttpRequest& request) const {
 HttpResponse Server::show(const PageAnswer& answer) const {
   HttpResponse response;
   response.status = answer.status;
-  response.headers = {
-      {"Content-Type", "text/html; charset=utf-8"},
-      {"Cache-Control", "no-store"},
-      {"Referrer-Policy", "no-referrer"},
-      {"X-Content-Type-Options", "nosniff"},
-      {"X-Frame-Options", "DENY"},
-      {"X-Robots-Tag", "noindex, nofollow"},
-      {"Content-Security-Policy",
-       "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
-      {"Cross-Origin-Opener-Policy", "same-origin"},
-      {"Cross-Origin-Resource-Policy", "same-origin"},
-      {"Permissions-Policy", "interest-cohort=()"},
-      {"Vary", "Accept-Language"},
-  };
+  response.headers = {{"Content-Type", "text/html; charset=utf-8"}, {"Vary", "Accept-Language"}};
   response.body = render::render_page(*templates_, answer.page);
   return response;
 }
 
 awaitable<HttpResponse> Server::handle(HttpRequest request) {
-  const std::string client = client_of(request);
-  const PageAsk ask{.path = request.path,
-                    .query_language = request.query_value("lang").value_or(""),
-                    .accept_language = std::string(request.header("accept-language"))};
-  if (request.path == "/style.css" && (request.method == "GET" || request.method == "HEAD")) {
+  const PageAsk ask = asked(request);
+  HttpResponse response;
+  std::exception_ptr failure;
+  bool unavailable = false;
+  try {
+    response = co_await answer(std::move(request));
+  } catch (const store::Unavailable&) {
+    unavailable = true;
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure) log_failure(failure);
+  if (failure || unavailable) response = show(plain_page(503, render::UnavailablePage{}, policies_, ask));
+  harden(response);
+  co_return response;
+}
+
+awaitable<HttpResponse> Server::answer(HttpRequest request) {
+  const PageAsk ask = asked(request);
+  if (request.path == "/style.css" && request.method == "GET") {
     HttpResponse response;
-    response.headers = {{"Content-Type", "text/css; charset=utf-8"}, {"Cache-Control", "public, max-age=3600"}, {"X-Content-Type-Options", "nosniff"}};
+    response.headers = {{"Content-Type", "text/css; charset=utf-8"}, {"Cache-Control", "public, max-age=3600"}};
     response.body = std::string(templates_->stylesheet());
     co_return response;
+  }
+  // Links come first: whatever plugins registered, none of them sees a token.
+  if (request.path.starts_with(link_prefix)) {
+    const std::string client = client_of(request);
+    if (!pages_.take(client, clock_.monotonic()) || (request.method == "POST" && !posts_.take(client, clock_.monotonic())))
+      co_return show(plain_page(429, render::TooManyRequestsPage{}, policies_, ask));
+    std::string token = request.path.substr(link_prefix.size());
+    co_return co_await link_page(std::move(request), std::move(token), client);
   }
   if (routes_) {
     if (auto answered = routes_(request)) co_return co_await std::move(*answered);
   }
-  if (!request.path.starts_with(link_prefix)) co_return show(plain_page(404, render::NotFoundPage{}, policies_, ask));
-  if (!pages_.take(client, clock_.monotonic()) || (request.method == "POST" && !posts_.take(client, clock_.monotonic())))
-    co_return show(plain_page(429, render::TooManyRequestsPage{}, policies_, ask));
-  std::string token = request.path.substr(link_prefix.size());
-  bool unavailable = false;
-  try {
-    co_return co_await link_page(std::move(request), std::move(token), client);
-  } catch (const store::Unavailable&) {
-    unavailable = true;
-  }
-  (void)unavailable;
-  co_return show(plain_page(503, render::UnavailablePage{}, policies_, ask));
+  co_return show(plain_page(404, render::NotFoundPage{}, policies_, ask));
 }
 
 awaitable<HttpResponse> Server::link_page(HttpRequest request, std::string token, std::string client) {
-  PageAsk ask{.path = request.path,
-              .query_language = request.query_value("lang").value_or(""),
-              .accept_language = std::string(request.header("accept-language"))};
-  if (request.method == "GET" || request.method == "HEAD") {
+  PageAsk ask = asked(request);
+  if (request.method == "GET") {
     const auto view = co_await links_.open(token);
     co_return show(page_of(view, policies_, ask));
   }
@@ -166,25 +178,12 @@ awaitable<HttpResponse> Server::link_page(HttpRequest request, std::string token
     core::log::warning(core::events::web_refused, "A form was posted from another site and refused", {{"client", client}});
     ask.posted = true;
     const auto view = co_await links_.open(token);
-    co_return show(page_of(view, policies_, ask));
-  }
-  if (form_field(request.body, "do") == "resend") {
-    const auto before = co_await links_.open(token);
-    const auto renewed = co_await links_.renew(token);
-    if (renewed == service::RenewResult::sent || (renewed == service::RenewResult::too_soon && before.state == service::LinkState::expired)) {
-      PageAnswer answer = page_of(before, policies_, ask);
-      answer.status = renewed == service::RenewResult::sent ? 200 : 429;
-      if (renewed == service::RenewResult::sent) {
-        answer.page.state = render::RequestedPage{before.masked_email};
-      } else {
-        answer.page.state = render::TooManyRequestsPage{};
-      }
-      co_return show(answer);
-    }
-    const auto view = co_await links_.open(token);
-    co_return show(page_of(view, policies_, ask));
+    PageAnswer refused = page_of(view, policies_, ask);
+    if (refused.status == 200) refused.status = 403;
+    co_return show(refused);
   }
   const std::string proof = form_field(request.body, "nonce");
+  if (form_field(request.body, "do") == "resend") co_return co_await renew(std::move(token), proof, std::move(ask));
   auto view = co_await links_.confirm(token, proof);
   ask.posted = view.state == service::LinkState::open;
   if (view.state == service::LinkState::connecting) {
@@ -195,6 +194,32 @@ awaitable<HttpResponse> Server::link_page(HttpRequest request, std::string token
     }
     ask.just_confirmed = view.state == service::LinkState::connected;
   }
+  co_return show(page_of(view, policies_, ask));
+}
+
+awaitable<HttpResponse> Server::renew(std::string token, std::string proof, PageAsk ask) {
+  using service::RenewResult;
+  const auto before = co_await links_.open(token);
+  const auto renewed = co_await links_.renew(token, std::move(proof));
+  PageAnswer answer = page_of(before, policies_, ask);  // in the person's language
+  switch (renewed) {
+    case RenewResult::sent:
+      answer.status = 200;
+      answer.page.state = render::RequestedPage{before.masked_email};
+      co_return show(answer);
+    case RenewResult::connecting:
+      answer.status = 200;
+      answer.page.state = render::ConnectingPage{};
+      co_return show(answer);
+    case RenewResult::too_soon:
+      answer.status = 429;
+      answer.page.state = render::TooManyRequestsPage{};
+      co_return show(answer);
+    case RenewResult::form_not_ours: co_return show(answer);
+    case RenewResult::not_possible: break;
+  }
+  ask.no_renewal = true;
+  const auto view = co_await links_.open(std::move(token));
   co_return show(page_of(view, policies_, ask));
 }
 

@@ -45,7 +45,9 @@ public:
   void use(std::shared_ptr<const render::Templates> templates) { templates_ = std::move(templates); }
 
 private:
+  boost::asio::awaitable<core::HttpResponse> answer(core::HttpRequest request);
   boost::asio::awaitable<core::HttpResponse> link_page(core::HttpRequest request, std::string token, std::string client);
+  boost::asio::awaitable<core::HttpResponse> renew(std::string token, std::string proof, PageAsk ask);
   [[nodiscard]] core::HttpResponse show(const PageAnswer& answer) const;
   [[nodiscard]] std::string client_of(const core::HttpRequest& request) const;
   [[nodiscard]] bool from_our_form(const core::HttpRequest& request) const;

@@ -742,6 +742,20 @@ TEST_CASE("a plugin's errors name line and column of the file, good configs get 
   CHECK(broken[0].message.starts_with("plugin \"file\": the configuration schema is not usable: "));
 }
 
+TEST_CASE("a plugin may keep a file in the state folder without being told its path") {
+  const std::string schema = R"({"type": "object", "additionalProperties": false, "properties": {
+      "path": {"type": "string", "format": "path", "x-default-in-state-dir": "directory.jsonl"}}})";
+  auto c = accepted(good +
+                    "state_dir: /srv/invited\n"
+                    "identities:\n"
+                    "  - {name: directory, plugin: directory}\n"
+                    "  - {name: other, plugin: directory, config: {path: other.jsonl}}\n");
+  CHECK(config::apply_schema(c.identities.at(0), schema).empty());
+  CHECK(boost::json::serialize(c.identities[0].config) == R"({"path":"/srv/invited/directory.jsonl"})");
+  CHECK(config::apply_schema(c.identities.at(1), schema).empty());
+  CHECK(boost::json::serialize(c.identities[1].config) == R"({"path":"/etc/invited/other.jsonl"})");
+}
+
 TEST_CASE("an embedded default that does not fit its plugin is named, too") {
   auto c = accepted(good);
   const auto errors = config::apply_schema(c.identities.at(0), R"({"type": "object", "required": ["x"]})");

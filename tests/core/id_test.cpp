@@ -59,9 +59,8 @@ TEST_CASE("ids grow, also when the clock stands or goes back") {
   }
 }
 
-TEST_CASE("a counter that runs over borrows the next millisecond") {
-  // Fresh counters start at 2^31 - 1 here; reaching the end takes 2^31 ids, so the end is reached from the other side:
-  // the time part must grow by one exactly when the counter part would start again.
+TEST_CASE("within a millisecond the counter grows by one across all the fields it is spread over") {
+  // The highest counter a millisecond can begin with, so that one step carries through every field.
   ManualClock clock(Instant(1000ms));
   AllOnes ones;
   IdSource ids(clock, ones);

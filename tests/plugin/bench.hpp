@@ -69,7 +69,9 @@ inline Script*& next() {
   static Script* script = nullptr;
   return script;
 }
-inline Script& of(void* self) { return *static_cast<Script*>(self); }
+inline Script& of(void* self) {
+  return *static_cast<Script*>(self);
+}
 
 inline invited_status create(const invited_host* host, invited_call* call, invited_str config, void** ret_self) {
   Script& script = *next();
@@ -86,14 +88,18 @@ inline void destroy(void* self) {
 inline void cancel(void* self, invited_call* call) {
   if (of(self).cancel) of(self).cancel(call);
 }
-inline std::uint32_t window(void* self) { return of(self).window ? of(self).window() : 1; }
+inline std::uint32_t window(void* self) {
+  return of(self).window ? of(self).window() : 1;
+}
 inline void send(void* self, invited_call* call, const invited_message* const* messages, std::uint64_t count) {
   of(self).send(of(self).host, call, messages, count);
 }
 inline void settled(void* self, invited_str id) {
   if (of(self).settled) of(self).settled(std::string(plugin::view(id)));
 }
-inline void probe(void* self, invited_call* call) { of(self).probe(of(self).host, call); }
+inline void probe(void* self, invited_call* call) {
+  of(self).probe(of(self).host, call);
+}
 inline void fetch(void* self, invited_call* call, invited_str cursor) {
   of(self).fetch(of(self).host, call, std::string(plugin::view(cursor)));
 }
@@ -116,19 +122,31 @@ inline void about(void* self, invited_call* call, invited_str id) {
 inline constexpr const char* schema = R"({"type": "object"})";
 inline const invited_source source_table = {sizeof(invited_source), 0, window, fetch, handle, export_records, finish};
 inline const invited_transport transport_table = {sizeof(invited_transport), 0, window, send, settled, probe};
-inline const invited_identity identity_table = {sizeof(invited_identity), 0, window, ensure_account, about, about, about};
+inline const invited_identity identity_table = {
+    sizeof(invited_identity), 0, window, ensure_account, about, about, about};
 
-inline const invited_plugin source = {sizeof(invited_plugin), 63, INVITED_ROLE_SOURCE, "fake_source", "1.0.0", schema,
-                                      create, destroy, cancel, &source_table};
-inline const invited_plugin push_only = {
-    sizeof(invited_plugin), INVITED_SOURCE_HANDLE_RECORD, INVITED_ROLE_SOURCE, "push_only", "1.0.0", schema,
-    create, destroy, cancel, &source_table};
-inline const invited_plugin transport = {sizeof(invited_plugin), 7, INVITED_ROLE_TRANSPORT, "fake_transport", "1.0.0",
-                                         schema, create, destroy, cancel, &transport_table};
-inline const invited_plugin identity = {sizeof(invited_plugin), 7, INVITED_ROLE_IDENTITY, "fake_identity", "1.0.0", schema,
-                                        create, destroy, cancel, &identity_table};
-inline const invited_plugin bare_identity = {sizeof(invited_plugin), 0, INVITED_ROLE_IDENTITY, "bare_identity", "1.0.0",
-                                             schema, create, destroy, cancel, &identity_table};
+inline const invited_plugin source = {
+    sizeof(invited_plugin), 63, INVITED_ROLE_SOURCE, "fake_source", "1.0.0", schema, create, destroy, cancel,
+    &source_table};
+inline const invited_plugin push_only = {sizeof(invited_plugin),
+                                         INVITED_SOURCE_HANDLE_RECORD,
+                                         INVITED_ROLE_SOURCE,
+                                         "push_only",
+                                         "1.0.0",
+                                         schema,
+                                         create,
+                                         destroy,
+                                         cancel,
+                                         &source_table};
+inline const invited_plugin transport = {
+    sizeof(invited_plugin), 7, INVITED_ROLE_TRANSPORT, "fake_transport", "1.0.0", schema, create, destroy, cancel,
+    &transport_table};
+inline const invited_plugin identity = {
+    sizeof(invited_plugin), 7, INVITED_ROLE_IDENTITY, "fake_identity", "1.0.0", schema, create, destroy, cancel,
+    &identity_table};
+inline const invited_plugin bare_identity = {
+    sizeof(invited_plugin), 0, INVITED_ROLE_IDENTITY, "bare_identity", "1.0.0", schema, create, destroy, cancel,
+    &identity_table};
 inline const invited_plugin* const plugins[] = {&source, &push_only, &transport, &identity, &bare_identity};
 inline const invited_module module = {sizeof(invited_module), 0, 5, 0, plugins};
 
@@ -180,7 +198,8 @@ public:
     environment.core = io.get_executor();
     environment.gate = std::make_shared<plugin::CoreGate>(io.get_executor());
     environment.clock = &clock;
-    environment.secrets = std::make_shared<const plugin::Secrets>(plugin::SecretPlaces{folder / "credentials", folder / "secrets"});
+    environment.secrets =
+        std::make_shared<const plugin::Secrets>(plugin::SecretPlaces{folder / "credentials", folder / "secrets"});
     environment.routes = std::make_shared<plugin::Routes>(std::vector<std::string>{"/i", "/healthz"});
     environment.state = &state;
   }
@@ -188,8 +207,8 @@ public:
     for (const auto& instance : instances_) stop(*instance);
   }
 
-  std::shared_ptr<plugin::Instance> make(Script& script, std::string name = "one", const invited_plugin& which = fake::transport,
-                                         std::string config = "{}") {
+  std::shared_ptr<plugin::Instance> make(Script& script, std::string name = "one",
+                                         const invited_plugin& which = fake::transport, std::string config = "{}") {
     const auto made = prepare(script, std::move(name), which, std::move(config));
     const auto created = run(io, made->create());
     if (!created) FAIL(created.error().message);
@@ -248,6 +267,8 @@ private:
   std::vector<std::shared_ptr<plugin::Instance>> instances_;
 };
 
-inline invited_str text(std::string_view words) { return plugin::borrow(words); }
+inline invited_str text(std::string_view words) {
+  return plugin::borrow(words);
+}
 
 }  // namespace invited::test

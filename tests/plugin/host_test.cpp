@@ -14,10 +14,11 @@ struct Watched {
 };
 
 // Starts an operation that is a plain function of the plugin's side.
-Watched& begin(Watched& watched, const std::shared_ptr<plugin::Instance>& instance, std::function<void(invited_call*)> work,
-               Milliseconds limit = 60s) {
+Watched& begin(Watched& watched, const std::shared_ptr<plugin::Instance>& instance,
+               std::function<void(invited_call*)> work, Milliseconds limit = 60s) {
   watched.call = std::make_shared<Call>("work", limit);
-  instance->start(watched.call, std::move(work), [&watched](Outcome how) { watched.outcomes.push_back(std::move(how)); });
+  instance->start(watched.call, std::move(work),
+                  [&watched](Outcome how) { watched.outcomes.push_back(std::move(how)); });
   return watched;
 }
 
@@ -65,7 +66,8 @@ TEST_CASE("a second completion is counted and ignored, also long after") {
   REQUIRE(call.outcomes.size() == 1);
   CHECK(call.outcomes[0].status == INVITED_OK);
   CHECK(instance->misbehaviour() == 2);
-  CHECK(instance->last_misbehaviour() == "complete() on a call that is not open: it was completed before, or never was");
+  CHECK(instance->last_misbehaviour() ==
+        "complete() on a call that is not open: it was completed before, or never was");
 }
 
 TEST_CASE("a call may be completed from a foreign thread after its operation returned") {
@@ -77,7 +79,7 @@ TEST_CASE("a call may be completed from a foreign thread after its operation ret
   begin(call, instance, [&](invited_call* handle) {
     helper = std::thread([&script, handle] { script.host->complete(script.host, handle, INVITED_OK); });
   });
-  bench.until([&] { return !call.outcomes.empty(); });
+  bench.until([&] { return !call.outcomes.empty() && instance->open_calls() == 0; });
   helper.join();
   CHECK(call.outcomes[0].status == INVITED_OK);
   CHECK(instance->misbehaviour() == 0);
@@ -147,10 +149,13 @@ TEST_CASE("a call that overstays gets a hint at its deadline, then the instance 
   Watched call;
   std::atomic<bool> begun{false};
   std::atomic<std::int64_t> deadline{0};
-  begin(call, instance, [&](invited_call* handle) {
-    deadline = script.host->deadline_ms(script.host, handle);
-    begun = true;
-  }, 10s);
+  begin(
+      call, instance,
+      [&](invited_call* handle) {
+        deadline = script.host->deadline_ms(script.host, handle);
+        begun = true;
+      },
+      10s);
   const std::int64_t expected = (bench.clock.now() + 10s).time_since_epoch().count();
   bench.until([&] { return begun.load(); });
   CHECK(deadline == expected);
@@ -214,11 +219,14 @@ TEST_CASE("a call that never began within its time certainly did not happen") {
   Watched waiting;
   std::atomic<bool> begun{false};
   std::atomic<bool> ran{false};
-  begin(slow, instance, [&](invited_call* handle) {
-    begun = true;
-    latch.wait();
-    script.host->complete(script.host, handle, INVITED_OK);
-  }, 1h);
+  begin(
+      slow, instance,
+      [&](invited_call* handle) {
+        begun = true;
+        latch.wait();
+        script.host->complete(script.host, handle, INVITED_OK);
+      },
+      1h);
   begin(waiting, instance, [&](invited_call*) { ran = true; }, 5s);
   bench.until([&] { return begun.load(); });
   bench.pass(5s);
@@ -294,7 +302,8 @@ TEST_CASE("who is cancelled while waiting leaves a hint behind, and the call end
     handle = call;
     begun = true;
   };
-  const auto work = [](std::shared_ptr<plugin::Instance> one, plugin::Instance::Operation what) -> asio::awaitable<void> {
+  const auto work = [](std::shared_ptr<plugin::Instance> one,
+                       plugin::Instance::Operation what) -> asio::awaitable<void> {
     co_await one->run(std::make_shared<Call>("work", 60s), std::move(what));
   };
   scope.spawn("caller", work(instance, operation));
@@ -320,7 +329,9 @@ TEST_CASE("create that fails says why, and nothing is destroyed") {
     wanted = "transport \"one\": create failed (BAD_CONFIG): no such server";
   }
   SECTION("by throwing") {
-    script.create = [](const invited_host*, invited_call*, std::string) -> invited_status { throw std::runtime_error("no"); };
+    script.create = [](const invited_host*, invited_call*, std::string) -> invited_status {
+      throw std::runtime_error("no");
+    };
     wanted = "transport \"one\": create failed (INTERNAL): create threw: no";
   }
   const auto instance = bench.prepare(script, "one", fake::transport);
@@ -355,7 +366,8 @@ TEST_CASE("create that does not come back is given up") {
   };
   const auto instance = bench.prepare(script, "one", fake::transport);
   std::optional<core::Result<void>> made;
-  asio::co_spawn(bench.io, instance->create(), [&](std::exception_ptr, core::Result<void> how) { made = std::move(how); });
+  asio::co_spawn(bench.io, instance->create(),
+                 [&](std::exception_ptr, core::Result<void> how) { made = std::move(how); });
   bench.until([&] { return begun.load(); });
   bench.pass(instance->limits().create);
   bench.pass(instance->limits().grace);

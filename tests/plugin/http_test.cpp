@@ -1,4 +1,5 @@
-// The HTTP client of the plugins against a scripted server on loopback: policy, limits, what each way to fail is called.
+// The HTTP client of the plugins against a scripted server on loopback: policy, limits, what each way to fail is
+// called.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -94,7 +95,8 @@ private:
       ++requests_[path];
     }
     const auto answer = [&](const std::string& head, const std::string& body) {
-      const std::string all = "HTTP/1.1 " + head + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+      const std::string all =
+          "HTTP/1.1 " + head + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
       return ::send(socket, all.data(), all.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(all.size());
     };
     if (path == "/echo") return answer("200 OK\r\nX-Reply: Yes ", got);
@@ -103,7 +105,10 @@ private:
     if (path == "/loop") return answer("302 Found\r\nLocation: /loop", "");
     if (path == "/away") return answer("302 Found\r\nLocation: " + url("/echo", "localhost"), "away");
     if (path == "/big") return answer("200 OK", std::string(100'000, 'x'));
-    if (path == "/headers") return answer("200 OK\r\nX: " + std::string(90'000, 'x') + "\r\nY: " + std::string(90'000, 'y') + "\r\nZ: " + std::string(90'000, 'z'), "");
+    if (path == "/headers")
+      return answer("200 OK\r\nX: " + std::string(90'000, 'x') + "\r\nY: " + std::string(90'000, 'y') +
+                        "\r\nZ: " + std::string(90'000, 'z'),
+                    "");
     if (path == "/hang") return ::recv(socket, piece, sizeof piece, 0) > 0;
     if (path == "/half") {
       const std::string half = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf";
@@ -262,13 +267,15 @@ TEST_CASE("what the policy forbids never starts, with a reason an operator under
     const auto started = client.start(std::move(request));
     return started ? std::string("started") : started.error().message;
   };
-  CHECK(refused(get("http://provider.example/")) == "http:// is allowed to this machine only; use https for provider.example");
+  CHECK(refused(get("http://provider.example/")) ==
+        "http:// is allowed to this machine only; use https for provider.example");
   CHECK(refused(get("https://other.example/")) == "the host other.example is not among the allowed ones");
   CHECK(refused(get("ftp://provider.example/")) == "the scheme ftp is not allowed; use https");
   CHECK(refused(get("file:///etc/passwd")) == "not a URL with a host");
   CHECK(refused(get("nonsense")) != "started");
   CHECK(refused(get("")) == "not a URL with a host");
-  CHECK(refused(get("https://name:password@provider.example/")) == "a URL must not hold a name or password; use a header");
+  CHECK(refused(get("https://name:password@provider.example/")) ==
+        "a URL must not hold a name or password; use a header");
   HttpRequest request = get("https://provider.example/");
   request.body = "x";
   CHECK(refused(request) == "GET with a body");
@@ -319,7 +326,8 @@ TEST_CASE("requests of a plugin end with its call, and all of them before it is 
       return all;
     }
   } seen;
-  const invited_http_done done = [](void* user, invited_status status, const invited_http_response* response, const invited_error* error) {
+  const invited_http_done done = [](void* user, invited_status status, const invited_http_response* response,
+                                    const invited_error* error) {
     std::string what(plugin::status_text(status));
     if (response != nullptr) what += " " + std::to_string(response->http_status);
     if (error != nullptr) what += " " + std::string(plugin::view(error->message));
@@ -342,13 +350,19 @@ TEST_CASE("requests of a plugin end with its call, and all of them before it is 
       own = std::this_thread::get_id();
       const auto good = request_to(echo);
       const auto bad = request_to(far);
-      host->complete(host, call, http.wait(host, call, &good, done, &seen) == INVITED_OK && http.wait(host, call, &bad, done, &seen) == INVITED_REJECTED ? INVITED_OK : INVITED_INTERNAL);
+      host->complete(host, call,
+                     http.wait(host, call, &good, done, &seen) == INVITED_OK &&
+                             http.wait(host, call, &bad, done, &seen) == INVITED_REJECTED
+                         ? INVITED_OK
+                         : INVITED_INTERNAL);
     };
     std::optional<model::ProviderAnswer> answer;
-    asio::co_spawn(bench.io, identity.reset_password("u"), [&](std::exception_ptr, model::ProviderAnswer a) { answer = std::move(a); });
+    asio::co_spawn(bench.io, identity.reset_password("u"),
+                   [&](std::exception_ptr, model::ProviderAnswer a) { answer = std::move(a); });
     bench.until([&] { return answer.has_value(); });
     CHECK(answer->status == model::ProviderStatus::done);
-    CHECK(seen.list() == std::vector<std::string>{"OK 200", "REJECTED http:// is allowed to this machine only; use https for far.example"});
+    CHECK(seen.list() == std::vector<std::string>{
+                             "OK 200", "REJECTED http:// is allowed to this machine only; use https for far.example"});
     CHECK(seen.threads == std::vector<std::thread::id>{own, own});
   }
   SECTION("waiting on another thread is refused") {
@@ -358,7 +372,8 @@ TEST_CASE("requests of a plugin end with its call, and all of them before it is 
     CHECK(instance->misbehaviour() == 1);
     CHECK(http.start(script.host, nullptr, &request, nullptr, nullptr) == INVITED_REJECTED);
     CHECK(http.start(script.host, nullptr, nullptr, done, &seen) == INVITED_REJECTED);
-    CHECK(http.start(script.host, reinterpret_cast<invited_call*>(std::uintptr_t{7}), &request, done, &seen) == INVITED_REJECTED);
+    CHECK(http.start(script.host, reinterpret_cast<invited_call*>(std::uintptr_t{7}), &request, done, &seen) ==
+          INVITED_REJECTED);
     CHECK(seen.list().size() == 1);
   }
   SECTION("completing from the client's thread") {

@@ -48,7 +48,8 @@ TEST_CASE("an account is asked for with everything and comes back with everythin
   const auto instance = bench.make(script, "idp", fake::identity);
   plugin::IdentityAdapter identity(instance);
   const ProviderAnswer answer = bench.wait(identity.ensure_account(request()));
-  CHECK(seen == std::vector<std::string>{"user-1", "anna@example.com", "Anna Berg", "Anna", "Berg", "sv", "acme", "reader", "writer"});
+  CHECK(seen == std::vector<std::string>{"user-1", "anna@example.com", "Anna Berg", "Anna", "Berg", "sv", "acme",
+                                         "reader", "writer"});
   CHECK(answer.status == ProviderStatus::done);
   CHECK(answer.external_id == "user-1");
   CHECK(answer.provider_id == "p-7");
@@ -109,17 +110,18 @@ TEST_CASE("every status has its meaning for an account") {
   Script script;
   invited_status status = INVITED_OK;
   script.about = [&](const invited_host* host, invited_call* call, std::string id) {
-    const invited_error error{sizeof error, status, 90, text("about " + id), text("")};
+    const std::string words = "about " + id;
+    const invited_error error{sizeof error, status, 90, text(words), text("")};
     host->fail(host, call, &error);
     host->complete(host, call, status);
   };
   const auto instance = bench.make(script, "idp", fake::identity);
   plugin::IdentityAdapter identity(instance);
   const std::pair<invited_status, ProviderStatus> table[] = {
-      {INVITED_RETRY, ProviderStatus::retry},         {INVITED_REJECTED, ProviderStatus::rejected},
-      {INVITED_UNKNOWN, ProviderStatus::unknown},     {INVITED_CANCELLED, ProviderStatus::retry},
-      {INVITED_BAD_CONFIG, ProviderStatus::retry},    {INVITED_UNSUPPORTED, ProviderStatus::rejected},
-      {INVITED_INTERNAL, ProviderStatus::unknown},    {4711, ProviderStatus::unknown}};
+      {INVITED_RETRY, ProviderStatus::retry},      {INVITED_REJECTED, ProviderStatus::rejected},
+      {INVITED_UNKNOWN, ProviderStatus::unknown},  {INVITED_CANCELLED, ProviderStatus::retry},
+      {INVITED_BAD_CONFIG, ProviderStatus::retry}, {INVITED_UNSUPPORTED, ProviderStatus::rejected},
+      {INVITED_INTERNAL, ProviderStatus::unknown}, {4711, ProviderStatus::unknown}};
   for (const auto& [said, meant] : table) {
     status = said;
     const ProviderAnswer answer = bench.wait(identity.remove_connection("user-1"));
@@ -160,7 +162,8 @@ TEST_CASE("an account call that overstays is in doubt; one that never began may 
   const auto instance = bench.make(script, "idp", fake::identity);
   plugin::IdentityAdapter identity(instance);
   std::optional<ProviderAnswer> first;
-  asio::co_spawn(bench.io, identity.ensure_account(request()), [&](std::exception_ptr, ProviderAnswer a) { first = std::move(a); });
+  asio::co_spawn(bench.io, identity.ensure_account(request()),
+                 [&](std::exception_ptr, ProviderAnswer a) { first = std::move(a); });
   bench.until([&] { return begun.load(); });
   bench.pass(instance->limits().account);
   bench.pass(instance->limits().grace);

@@ -16,7 +16,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-fs::path specimen(const std::string& name) { return fs::path(INVITED_BINARY_DIR) / "tests/specimens" / (name + ".so"); }
+fs::path specimen(const std::string& name) {
+  return fs::path(INVITED_BINARY_DIR) / "tests/specimens" / (name + ".so");
+}
 
 // A plugin folder with copies, so that modes can be spoilt.
 struct Folder {
@@ -135,8 +137,10 @@ TEST_CASE("a module outside the plugin folders is refused, also behind a link") 
   CHECK(folder.refusal(outside) == "outside the plugin folders (" + dirs + ")");
   const fs::path link = folder.plugins / "linked.so";
   fs::create_symlink(outside, link);
-  CHECK(folder.refusal(link) == "outside the plugin folders (" + dirs + "); it is a link to " + fs::canonical(outside).string());
-  CHECK_THAT(folder.refusal(folder.plugins / ".." / "good_transport.so"), Catch::StartsWith("outside the plugin folders"));
+  CHECK(folder.refusal(link) ==
+        "outside the plugin folders (" + dirs + "); it is a link to " + fs::canonical(outside).string());
+  CHECK_THAT(folder.refusal(folder.plugins / ".." / "good_transport.so"),
+             Catch::StartsWith("outside the plugin folders"));
   CHECK(folder.refusal(folder.plugins / "absent.so") == "no such file");
   CHECK(Module::load(outside, {}).error().message == "outside the plugin folders (none configured)");
   // A folder whose name merely begins alike is another folder.
@@ -173,7 +177,8 @@ TEST_CASE("what is no shared object of this machine is refused before anything i
 TEST_CASE("modules are found by folder order and name; an earlier folder hides a later one") {
   TempFolder root;
   for (const char* dir : {"one", "two"}) fs::create_directory(root / dir);
-  for (const char* file : {"one/b.so", "one/a.so", "one/readme.txt", "two/a.so", "two/c.so"}) write_file(root / file, "x");
+  for (const char* file : {"one/b.so", "one/a.so", "one/readme.txt", "two/a.so", "two/c.so"})
+    write_file(root / file, "x");
   CHECK(plugin::find_modules({root / "one", root / "absent", root / "two"}) ==
         std::vector<fs::path>{root / "one/a.so", root / "one/b.so", root / "two/c.so"});
 }
@@ -191,16 +196,19 @@ TEST_CASE("a table that is linked in is checked like one that was loaded") {
   invited_identity table = fake::identity_table;
   broken.operations = &table;
   table.lookup = nullptr;
-  CHECK(Module::from_table(module, "x").error().message == "plugin \"fake_identity\" claims the capability LOOKUP without its function");
+  CHECK(Module::from_table(module, "x").error().message ==
+        "plugin \"fake_identity\" claims the capability LOOKUP without its function");
   table.ensure_account = nullptr;
-  CHECK(Module::from_table(module, "x").error().message == "plugin \"fake_identity\" lacks the operation ensure_account");
+  CHECK(Module::from_table(module, "x").error().message ==
+        "plugin \"fake_identity\" lacks the operation ensure_account");
   broken.destroy = nullptr;
   CHECK(Module::from_table(module, "x").error().message == "plugin \"fake_identity\" lacks destroy");
   invited_source sources = fake::source_table;
   broken = fake::source;
   broken.operations = &sources;
   sources.handle = nullptr;
-  CHECK(Module::from_table(module, "x").error().message == "plugin \"fake_source\" claims the capability HANDLE_RECORD without its function");
+  CHECK(Module::from_table(module, "x").error().message ==
+        "plugin \"fake_source\" claims the capability HANDLE_RECORD without its function");
   broken.config_schema = nullptr;
   sources = fake::source_table;
   CHECK(Module::from_table(module, "x").error().message == "plugin \"fake_source\" has no configuration schema");

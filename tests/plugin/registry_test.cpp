@@ -69,7 +69,8 @@ struct House {
   }
   std::vector<std::string> load(std::vector<config::Instance> instances) {
     std::vector<std::string> lines;
-    for (const core::Error& error : run(io, registry->load_all(std::move(instances)))) lines.push_back(config::line(error));
+    for (const core::Error& error : run(io, registry->load_all(std::move(instances))))
+      lines.push_back(config::line(error));
     return lines;
   }
 
@@ -124,11 +125,17 @@ TEST_CASE("all errors of a configuration are told, each with its place") {
                                   house.entry(config::Role::identity, "e", "good_source"),
                                   house.entry(config::Role::source, "f", "throwing_source")});
   REQUIRE(errors.size() == 5);
-  CHECK(errors[0] == "invited.yaml:10:5: /sources/1/plugin: no source plugin \"good_sorce\"; did you mean \"good_source\"?; there is: good_source, throwing_source");
+  CHECK(errors[0] ==
+        "invited.yaml:10:5: /sources/1/plugin: no source plugin \"good_sorce\"; did you mean \"good_source\"?; there "
+        "is: good_source, throwing_source");
   CHECK_THAT(errors[1], Catch::StartsWith("invited.yaml:22:7: /sources/2/config/conut: unknown key"));
-  CHECK(errors[2] == "invited.yaml:30:5: /transports/3/plugin: " + (fs::canonical(house.plugins) / "newer_minor.so").string() + ": needs contract 1.1; this daemon offers 1.0: update invited");
-  CHECK(errors[3] == "invited.yaml:50:5: /identitys/5/plugin: no identity plugin \"good_source\"; there is: throwing_identity");
-  CHECK_THAT(errors[4], Catch::StartsWith("invited.yaml:61:5: /sources/6/config: source \"f\": create failed (INTERNAL): "));
+  CHECK(errors[2] ==
+        "invited.yaml:30:5: /transports/3/plugin: " + (fs::canonical(house.plugins) / "newer_minor.so").string() +
+            ": needs contract 1.1; this daemon offers 1.0: update invited");
+  CHECK(errors[3] ==
+        "invited.yaml:50:5: /identitys/5/plugin: no identity plugin \"good_source\"; there is: throwing_identity");
+  CHECK_THAT(errors[4],
+             Catch::StartsWith("invited.yaml:61:5: /sources/6/config: source \"f\": create failed (INTERNAL): "));
   CHECK(house.registry->transport("d") != nullptr);
 }
 
@@ -149,8 +156,10 @@ TEST_CASE("a list shows every module, with the reason where one is refused") {
         "no plugin \"good_sourc\"; did you mean \"good_source\"?");
   CHECK(house.registry->check("good_source").value().plugins.size() == 1);
   CHECK(house.registry->check((house.plugins / "good_source.so").string()));
-  CHECK(house.registry->check("wrong_major.so").error().message == "speaks contract version 9; this daemon speaks version 1");
-  CHECK(house.registry->check("/etc/passwd").error().message == "outside the plugin folders (" + house.plugins.string() + ")");
+  CHECK(house.registry->check("wrong_major.so").error().message ==
+        "speaks contract version 9; this daemon speaks version 1");
+  CHECK(house.registry->check("/etc/passwd").error().message ==
+        "outside the plugin folders (" + house.plugins.string() + ")");
   CHECK(house.registry->check("absent").error().code == "plugin_not_found");
 }
 
@@ -171,8 +180,10 @@ TEST_CASE("a route leads to its source") {
 }
 
 TEST_CASE("modules that misbehave harm their own mails only, and it shows in the list") {
-  House house{"completes_twice", "no_verdict", "verdict_for_unknown", "two_verdicts", "stray_status",
-              "leaks_exception_in_operation", "completes_in_create", "leaks_exception_in_create"};
+  House house{"completes_twice",     "no_verdict",
+              "verdict_for_unknown", "two_verdicts",
+              "stray_status",        "leaks_exception_in_operation",
+              "completes_in_create", "leaks_exception_in_create"};
   const std::vector<std::tuple<const char*, model::VerdictStatus, std::uint64_t>> table = {
       {"completes_twice", model::VerdictStatus::accepted, 1},
       {"no_verdict", model::VerdictStatus::unknown, 0},
@@ -189,7 +200,8 @@ TEST_CASE("modules that misbehave harm their own mails only, and it shows in the
   environment.clock = &house.clock;
   for (const auto& [name, status, misbehaviour] : table) {
     CAPTURE(name);
-    const auto module = plugin::Module::load(house.plugins / (std::string(name) + ".so"), {{house.plugins}, ::geteuid()}).value();
+    const auto module =
+        plugin::Module::load(house.plugins / (std::string(name) + ".so"), {{house.plugins}, ::geteuid()}).value();
     modules.push_back(module);
     const auto instance = plugin::Instance::make(module, *module->plugins().at(0), name, "{}", environment);
     REQUIRE(run(house.io, instance->create()));
@@ -198,8 +210,11 @@ TEST_CASE("modules that misbehave harm their own mails only, and it shows in the
     model::OutgoingMail mail;
     mail.delivery.bytes[0] = std::byte{1};
     transport.send({mail}, [&](model::Verdict one) { verdicts.push_back(std::move(one)); });
-    const auto idle = [](std::shared_ptr<plugin::Instance> one) -> asio::awaitable<bool> { co_return co_await one->stop(10s); };
-    for (int i = 0; i < 1000 && (verdicts.empty() || instance->open_calls() > 0 || instance->misbehaviour() < misbehaviour); ++i)
+    const auto idle = [](std::shared_ptr<plugin::Instance> one) -> asio::awaitable<bool> {
+      co_return co_await one->stop(10s);
+    };
+    for (int i = 0;
+         i < 1000 && (verdicts.empty() || instance->open_calls() > 0 || instance->misbehaviour() < misbehaviour); ++i)
       house.io.run_one_for(20ms);
     settle(house.io);
     REQUIRE(verdicts.size() == 1);
@@ -207,7 +222,8 @@ TEST_CASE("modules that misbehave harm their own mails only, and it shows in the
     CHECK(instance->misbehaviour() == misbehaviour);
     CHECK(run(house.io, idle(instance)));
   }
-  const auto module = plugin::Module::load(house.plugins / "leaks_exception_in_create.so", {{house.plugins}, ::geteuid()}).value();
+  const auto module =
+      plugin::Module::load(house.plugins / "leaks_exception_in_create.so", {{house.plugins}, ::geteuid()}).value();
   const auto instance = plugin::Instance::make(module, *module->plugins().at(0), "x", "{}", environment);
   CHECK(run(house.io, instance->create()).error().message ==
         "transport \"x\": create failed (INTERNAL): create threw: specimen: thrown across the border in create");
@@ -216,8 +232,10 @@ TEST_CASE("modules that misbehave harm their own mails only, and it shows in the
 
 TEST_CASE("what an SDK plugin throws is told in its words") {
   House house{"throws_in_operation"};
-  CHECK(house.load({house.entry(config::Role::source, "hr", "throwing_source"),
-                    house.entry(config::Role::identity, "idp", "throwing_identity")}).empty());
+  CHECK(house
+            .load({house.entry(config::Role::source, "hr", "throwing_source"),
+                   house.entry(config::Role::identity, "idp", "throwing_identity")})
+            .empty());
   const model::SourceSink sink = [](std::vector<model::SourceItem>) -> asio::awaitable<void> { co_return; };
   CHECK(run(house.io, house.registry->source("hr")->fetch("", sink)).error().message ==
         "source \"hr\": fetch failed (INTERNAL): specimen: thrown in an operation");

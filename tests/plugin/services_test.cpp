@@ -18,16 +18,22 @@ const T& service(const Script& script, const char* id) {
 }
 
 // Runs plugin code on the instance's own thread while the core runs here.
-void on_own_thread(Bench& bench, const std::shared_ptr<plugin::Instance>& instance, Script& script, std::function<void()> work) {
+void on_own_thread(Bench& bench, const std::shared_ptr<plugin::Instance>& instance, Script& script,
+                   std::function<void()> work) {
   bool done = false;
-  instance->start(std::make_shared<plugin::Call>("work", 60s), [&, work = std::move(work)](invited_call* call) {
-    work();
-    script.host->complete(script.host, call, INVITED_OK);
-  }, [&](const plugin::Outcome&) { done = true; });
+  instance->start(
+      std::make_shared<plugin::Call>("work", 60s),
+      [&, work = std::move(work)](invited_call* call) {
+        work();
+        script.host->complete(script.host, call, INVITED_OK);
+      },
+      [&](const plugin::Outcome&) { done = true; });
   bench.until([&] { return done && instance->open_calls() == 0; });
 }
 
-void append(void* user, invited_str value) { static_cast<std::string*>(user)->append("[").append(plugin::view(value)).append("]"); }
+void append(void* user, invited_str value) {
+  static_cast<std::string*>(user)->append("[").append(plugin::view(value)).append("]");
+}
 
 void write_file(const std::filesystem::path& file, std::string_view bytes, unsigned mode) {
   std::filesystem::create_directories(file.parent_path());
@@ -93,7 +99,8 @@ TEST_CASE("an operator reads where a secret was looked for") {
   const auto missing = secrets.read("smtp", [](std::string_view) {});
   REQUIRE_FALSE(missing);
   CHECK(missing.error().message ==
-        "no secret \"smtp\"; looked at /nowhere/credentials/secret_smtp, /nowhere/credentials/smtp, /nowhere/secrets/smtp");
+        "no secret \"smtp\"; looked at /nowhere/credentials/secret_smtp, /nowhere/credentials/smtp, "
+        "/nowhere/secrets/smtp");
   CHECK(plugin::Secrets({}).read("smtp", [](std::string_view) {}).error().message ==
         "no secret \"smtp\"; looked at nothing: no folder is configured");
 }
@@ -104,7 +111,8 @@ TEST_CASE("a source takes routes in create() only; the longest prefix serves") {
   std::vector<invited_status> answers;
   script.create = [&](const invited_host* host, invited_call*, std::string) -> invited_status {
     const auto* routes = static_cast<const invited_routes*>(host->service(host, INVITED_ROUTES_1));
-    for (const char* prefix : {"/scim", "/scim/v2", "/scim", "/i", "/i/below", "/healthz", "relative", "/", "/a//b", "/a/../b", "/a?b"})
+    for (const char* prefix :
+         {"/scim", "/scim/v2", "/scim", "/i", "/i/below", "/healthz", "relative", "/", "/a//b", "/a/../b", "/a?b"})
       answers.push_back(routes->add(host, invited_cstr(prefix)));
     return INVITED_OK;
   };
@@ -132,7 +140,8 @@ TEST_CASE("a source takes routes in create() only; the longest prefix serves") {
   CHECK(bench.environment.routes->find("/scim/v2/Groups/7") == "groups");
 
   invited_status late = INVITED_OK;
-  on_own_thread(bench, hr, script, [&] { late = service<invited_routes>(script, INVITED_ROUTES_1).add(script.host, text("/late")); });
+  on_own_thread(bench, hr, script,
+                [&] { late = service<invited_routes>(script, INVITED_ROUTES_1).add(script.host, text("/late")); });
   CHECK(late == INVITED_REJECTED);
   CHECK(hr->misbehaviour() == 1);
   Script mail;

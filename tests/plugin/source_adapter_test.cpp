@@ -10,7 +10,9 @@ using model::SourceRecord;
 
 namespace {
 
-const invited_source_host& role(const invited_host* host) { return *static_cast<const invited_source_host*>(host->role); }
+const invited_source_host& role(const invited_host* host) {
+  return *static_cast<const invited_source_host*>(host->role);
+}
 
 invited_status emit(const invited_host* host, invited_call* call, std::string_view user_id, std::int64_t line = 0) {
   const invited_pair fields[] = {{text(INVITED_KEY_USER_ID), text(user_id)}};
@@ -19,7 +21,8 @@ invited_status emit(const invited_host* host, invited_call* call, std::string_vi
 }
 
 std::string shown(const SourceItem& item) {
-  if (const auto* bad = std::get_if<BadRow>(&item)) return "bad " + std::to_string(bad->line) + " " + bad->column + " " + bad->reason;
+  if (const auto* bad = std::get_if<BadRow>(&item))
+    return "bad " + std::to_string(bad->line) + " " + bad->column + " " + bad->reason;
   const auto& record = std::get<SourceRecord>(item);
   std::string all = std::to_string(record.line);
   for (const auto& [key, value] : record.fields) all += " " + key + "=" + value;
@@ -92,8 +95,9 @@ TEST_CASE("records that cannot be believed become bad rows; the others go on") {
   plugin::SourceAdapter source(instance, 300s);
   Taken taken;
   REQUIRE(bench.wait(source.fetch("", taken.sink())));
-  CHECK(taken.rows == std::vector<std::string>{"bad 1 name duplicate_field", "bad 2  bad_field_name", "bad 3 name not_utf8",
-                                               "bad 4  too_large", "5 alias=", "bad 0  too_large", "bad 0  bad_record"});
+  CHECK(taken.rows == std::vector<std::string>{"bad 1 name duplicate_field", "bad 2  bad_field_name",
+                                               "bad 3 name not_utf8", "bad 4  too_large",
+                                               "5 alias=", "bad 0  too_large", "bad 0  bad_record"});
   CHECK(instance->misbehaviour() == 1);
 }
 
@@ -124,7 +128,8 @@ TEST_CASE("the plugin waits when four batches of 256 are on their way") {
     for (const SourceItem& item : items) rows.push_back(shown(item));
   };
   std::optional<core::Result<Fetched>> fetched;
-  asio::co_spawn(bench.io, source.fetch("", sink), [&](std::exception_ptr, core::Result<Fetched> how) { fetched = std::move(how); });
+  asio::co_spawn(bench.io, source.fetch("", sink),
+                 [&](std::exception_ptr, core::Result<Fetched> how) { fetched = std::move(how); });
   bench.until([&] { return accepted == 1024; });
   go_on->ring();
   bench.until([&] { return accepted == 1280; });
@@ -155,7 +160,9 @@ TEST_CASE("a plugin that waits for room is told to stop when its caller is cance
   plugin::SourceAdapter source(instance, 300s);
   core::TaskScope scope(bench.io.get_executor(), {});
   const auto work = [](plugin::SourceAdapter* from, core::Clock* clock) -> asio::awaitable<void> {
-    const model::SourceSink sink = [clock](std::vector<SourceItem>) -> asio::awaitable<void> { co_await clock->sleep_for(1h); };
+    const model::SourceSink sink = [clock](std::vector<SourceItem>) -> asio::awaitable<void> {
+      co_await clock->sleep_for(1h);
+    };
     co_await from->fetch("", sink);
   };
   scope.spawn("fetch", work(&source, &bench.clock));
@@ -176,9 +183,12 @@ TEST_CASE("stop frees a plugin that waits for room") {
   };
   const auto instance = bench.make(script, "hr", fake::source);
   plugin::SourceAdapter source(instance, 300s);
-  const model::SourceSink sink = [&](std::vector<SourceItem>) -> asio::awaitable<void> { co_await bench.clock.sleep_for(1s); };
+  const model::SourceSink sink = [&](std::vector<SourceItem>) -> asio::awaitable<void> {
+    co_await bench.clock.sleep_for(1s);
+  };
   std::optional<core::Result<Fetched>> fetched;
-  asio::co_spawn(bench.io, source.fetch("", sink), [&](std::exception_ptr, core::Result<Fetched> how) { fetched = std::move(how); });
+  asio::co_spawn(bench.io, source.fetch("", sink),
+                 [&](std::exception_ptr, core::Result<Fetched> how) { fetched = std::move(how); });
   bench.until([&] { return accepted == 1024; });
   CHECK(bench.stop(*instance));
   CHECK(script.destroyed);
@@ -199,16 +209,20 @@ TEST_CASE("an OK after being told to stop is none: what was emitted is not whole
   };
   const auto instance = bench.make(script, "hr", fake::source);
   plugin::SourceAdapter source(instance, 300s);
-  const model::SourceSink sink = [&](std::vector<SourceItem>) -> asio::awaitable<void> { co_await bench.clock.sleep_for(1h); };
+  const model::SourceSink sink = [&](std::vector<SourceItem>) -> asio::awaitable<void> {
+    co_await bench.clock.sleep_for(1h);
+  };
   std::optional<core::Result<Fetched>> fetched;
-  asio::co_spawn(bench.io, source.fetch("", sink), [&](std::exception_ptr, core::Result<Fetched> how) { fetched = std::move(how); });
+  asio::co_spawn(bench.io, source.fetch("", sink),
+                 [&](std::exception_ptr, core::Result<Fetched> how) { fetched = std::move(how); });
   bench.until([&] { return bench.clock.sleeping() >= 2; });
   while (!fetched) {
     bench.pass(1h);  // over the deadline while the sink is slow
     bench.io.run_one_for(20ms);
   }
   REQUIRE_FALSE(*fetched);
-  CHECK(fetched->error().message == "source \"hr\": fetch failed (CANCELLED): it was told to stop before everything was taken");
+  CHECK(fetched->error().message ==
+        "source \"hr\": fetch failed (CANCELLED): it was told to stop before everything was taken");
 }
 
 TEST_CASE("what the sink throws ends the fetch, after the plugin has ended") {
@@ -249,14 +263,17 @@ TEST_CASE("a fetch that fails keeps its words and discards the rest") {
   REQUIRE_FALSE(failed);
   CHECK(failed.error().kind == core::ErrorKind::unavailable);
   CHECK(failed.error().code == "plugin_retry");
-  CHECK(failed.error().message == "source \"hr\": fetch failed (RETRY): the server is away; it asks for 60 s of patience");
+  CHECK(failed.error().message ==
+        "source \"hr\": fetch failed (RETRY): the server is away; it asks for 60 s of patience");
   CHECK(failed.error().location == "/url");
 }
 
 TEST_CASE("OK without fetched() does not move the cursor") {
   Bench bench;
   Script script;
-  script.fetch = [](const invited_host* host, invited_call* call, std::string) { host->complete(host, call, INVITED_OK); };
+  script.fetch = [](const invited_host* host, invited_call* call, std::string) {
+    host->complete(host, call, INVITED_OK);
+  };
   const auto instance = bench.make(script, "hr", fake::source);
   plugin::SourceAdapter source(instance, 300s);
   Taken taken;
@@ -279,8 +296,9 @@ TEST_CASE("finish tells what became of each row, unless the fetch asked for none
     std::string all(plugin::view(report->cursor));
     for (std::uint64_t i = 0; i < report->result_count; ++i) {
       const invited_row_result& row = *report->results[i];
-      all += " " + std::to_string(row.line) + ":" + std::to_string(row.code) + ":" + std::string(plugin::view(row.user_id)) +
-             ":" + std::string(plugin::view(row.reason)) + ":" + std::string(plugin::view(row.column));
+      all += " " + std::to_string(row.line) + ":" + std::to_string(row.code) + ":" +
+             std::string(plugin::view(row.user_id)) + ":" + std::string(plugin::view(row.reason)) + ":" +
+             std::string(plugin::view(row.column));
     }
     told.push_back(all);
     host->complete(host, call, INVITED_OK);
@@ -303,7 +321,8 @@ TEST_CASE("finish tells what became of each row, unless the fetch asked for none
   settle_wish = 1;
   REQUIRE(bench.wait(source.fetch("b", taken.sink())));
   REQUIRE(bench.wait(source.finish("b+", rows)));
-  CHECK(told == std::vector<std::string>{"old 4:1:anna:: 5:5::bad_date:start_date", "b+ 4:1:anna:: 5:5::bad_date:start_date"});
+  CHECK(told ==
+        std::vector<std::string>{"old 4:1:anna:: 5:5::bad_date:start_date", "b+ 4:1:anna:: 5:5::bad_date:start_date"});
 }
 
 TEST_CASE("pushes reach the plugin by their kind and bring records and an answer") {
@@ -316,7 +335,8 @@ TEST_CASE("pushes reach the plugin by their kind and bring records and an answer
            std::string(plugin::view(request->method)) + "|" + std::string(plugin::view(request->path)) + "|" +
            std::string(plugin::view(request->query));
     for (std::uint64_t i = 0; i < request->header_count; ++i)
-      seen += "|" + std::string(plugin::view(request->headers[i].key)) + ":" + std::string(plugin::view(request->headers[i].value));
+      seen += "|" + std::string(plugin::view(request->headers[i].key)) + ":" +
+              std::string(plugin::view(request->headers[i].value));
     emit(host, call, "pushed");
     if (request->kind == INVITED_REQUEST_HTTP) role(host).respond(host, call, 201, text("text/plain"), text("made"));
     host->complete(host, call, INVITED_OK);
@@ -384,7 +404,8 @@ TEST_CASE("an answer that is no HTTP becomes 500") {
   const auto instance = bench.make(script, "hr", fake::source);
   plugin::SourceAdapter source(instance, 300s);
   Taken taken;
-  for (const auto& one : {std::pair<int, std::string>(99, "text/plain"), {600, "text/plain"}, {200, "text/plain\r\nset-cookie: a=b"}}) {
+  for (const auto& one :
+       {std::pair<int, std::string>(99, "text/plain"), {600, "text/plain"}, {200, "text/plain\r\nset-cookie: a=b"}}) {
     said = one;
     CHECK(bench.wait(source.handle_http({}, taken.sink())).value().status == 500);
   }

@@ -68,11 +68,14 @@ TEST_CASE("a mail reaches the plugin whole and its verdict comes back whole") {
   Bench bench;
   Script script;
   std::vector<std::string> seen;
-  script.send = [&](const invited_host* host, invited_call* call, const invited_message* const* messages, std::uint64_t count) {
+  script.send = [&](const invited_host* host, invited_call* call, const invited_message* const* messages,
+                    std::uint64_t count) {
     const invited_message& first = *messages[0];
-    for (const invited_str part : {first.id, first.message_id, first.envelope_from, first.envelope_to, first.content, first.idempotency_key})
+    for (const invited_str part :
+         {first.id, first.message_id, first.envelope_from, first.envelope_to, first.content, first.idempotency_key})
       seen.emplace_back(plugin::view(part));
-    seen.push_back(std::to_string(count) + "/" + std::to_string(first.attempt) + "/" + std::to_string(first.flags) + "/" + std::to_string(first.deadline_ms));
+    seen.push_back(std::to_string(count) + "/" + std::to_string(first.attempt) + "/" + std::to_string(first.flags) +
+                   "/" + std::to_string(first.deadline_ms));
     verdict(host, call, plugin::view(first.id), INVITED_OK, "250 2.0.0 queued");
     host->complete(host, call, INVITED_OK);
   };
@@ -85,8 +88,8 @@ TEST_CASE("a mail reaches the plugin whole and its verdict comes back whole") {
   batch[0].deadline = bench.clock.now() + 5s;
   transport.send(batch, verdicts.sink());
   bench.until([&] { return verdicts.all.size() == 1 && instance->open_calls() == 0; });
-  CHECK(seen == std::vector<std::string>{id_of(1).text(), "<m1@invite.example.com>", "bounce@example.com", "anna@example.com",
-                                         "Subject: hello\r\n\r\nhello\r\n", "m1@invite.example.com",
+  CHECK(seen == std::vector<std::string>{id_of(1).text(), "<m1@invite.example.com>", "bounce@example.com",
+                                         "anna@example.com", "Subject: hello\r\n\r\nhello\r\n", "m1@invite.example.com",
                                          "1/1/3/" + std::to_string(batch[0].deadline.time_since_epoch().count())});
   const Verdict& got = verdicts.all[0];
   CHECK(got.delivery == id_of(1));
@@ -105,7 +108,8 @@ TEST_CASE("verdicts stream before the batch is complete, from any thread and in 
   Script script;
   Latch latch;
   std::thread helper;
-  script.send = [&](const invited_host* host, invited_call* call, const invited_message* const* messages, std::uint64_t) {
+  script.send = [&](const invited_host* host, invited_call* call, const invited_message* const* messages,
+                    std::uint64_t) {
     verdict(host, call, plugin::view(messages[1]->id), INVITED_REJECTED);
     helper = std::thread([&latch, host, call, messages] {
       latch.wait();
@@ -121,7 +125,7 @@ TEST_CASE("verdicts stream before the batch is complete, from any thread and in 
   CHECK(verdicts.of(2) == VerdictStatus::rejected);
   CHECK(instance->open_calls() == 1);
   latch.open();
-  bench.until([&] { return verdicts.all.size() == 2; });
+  bench.until([&] { return verdicts.all.size() == 2 && instance->open_calls() == 0; });
   CHECK(verdicts.of(1) == VerdictStatus::accepted);
   helper.join();
 }
@@ -129,11 +133,16 @@ TEST_CASE("verdicts stream before the batch is complete, from any thread and in 
 TEST_CASE("every status has its meaning for a mail") {
   Bench bench;
   Script script;
-  const invited_status statuses[] = {INVITED_OK, INVITED_RETRY, INVITED_REJECTED, INVITED_UNKNOWN, INVITED_CANCELLED,
-                                     INVITED_BAD_CONFIG, INVITED_UNSUPPORTED, INVITED_INTERNAL, 4711};
-  script.send = [&](const invited_host* host, invited_call* call, const invited_message* const* messages, std::uint64_t count) {
+  const invited_status statuses[] = {INVITED_OK,          INVITED_RETRY,     INVITED_REJECTED,
+                                     INVITED_UNKNOWN,     INVITED_CANCELLED, INVITED_BAD_CONFIG,
+                                     INVITED_UNSUPPORTED, INVITED_INTERNAL,  4711};
+  script.send = [&](const invited_host* host, invited_call* call, const invited_message* const* messages,
+                    std::uint64_t count) {
     for (std::uint64_t i = 0; i < count; ++i)
-      verdict(host, call, plugin::view(messages[i]->id), statuses[i], "", i == 1 ? INVITED_SCOPE_TRANSPORT : i == 2 ? 99 : 0);
+      verdict(host, call, plugin::view(messages[i]->id), statuses[i], "",
+              i == 1   ? INVITED_SCOPE_TRANSPORT
+              : i == 2 ? 99
+                       : 0);
     host->complete(host, call, INVITED_OK);
   };
   const auto instance = bench.make(script);
@@ -148,7 +157,8 @@ TEST_CASE("every status has its meaning for a mail") {
     trouble.push_back(one.transport_trouble);
   }
   using enum VerdictStatus;
-  CHECK(got == std::vector<VerdictStatus>{accepted, retry, rejected, unknown, retry, retry, rejected, unknown, unknown});
+  CHECK(got ==
+        std::vector<VerdictStatus>{accepted, retry, rejected, unknown, retry, retry, rejected, unknown, unknown});
   CHECK(trouble == std::vector<bool>{false, true, false, false, false, true, false, false, false});
   CHECK(instance->misbehaviour() == 1);  // 4711
 }
@@ -157,7 +167,8 @@ TEST_CASE("a message without a verdict at the end of its batch is unknown") {
   Bench bench;
   Script script;
   std::string reason;
-  script.send = [&](const invited_host* host, invited_call* call, const invited_message* const* messages, std::uint64_t) {
+  script.send = [&](const invited_host* host, invited_call* call, const invited_message* const* messages,
+                    std::uint64_t) {
     verdict(host, call, plugin::view(messages[0]->id), INVITED_OK);
     if (reason == "throw") throw std::runtime_error("lost it");
     if (!reason.empty()) {
@@ -191,7 +202,8 @@ TEST_CASE("a message without a verdict at the end of its batch is unknown") {
 TEST_CASE("a second verdict and one for a stranger are counted and ignored") {
   Bench bench;
   Script script;
-  script.send = [&](const invited_host* host, invited_call* call, const invited_message* const* messages, std::uint64_t) {
+  script.send = [&](const invited_host* host, invited_call* call, const invited_message* const* messages,
+                    std::uint64_t) {
     verdict(host, call, plugin::view(messages[0]->id), INVITED_OK);
     verdict(host, call, plugin::view(messages[0]->id), INVITED_REJECTED);
     verdict(host, call, id_of(77).text(), INVITED_OK);
@@ -215,7 +227,8 @@ TEST_CASE("mails of a batch that overstays are unknown, once; late verdicts chan
   std::atomic<bool> begun{false};
   invited_call* handle = nullptr;
   const invited_message* const* kept = nullptr;
-  script.send = [&](const invited_host* host, invited_call* call, const invited_message* const* messages, std::uint64_t) {
+  script.send = [&](const invited_host* host, invited_call* call, const invited_message* const* messages,
+                    std::uint64_t) {
     verdict(host, call, plugin::view(messages[0]->id), INVITED_OK);
     handle = call;
     kept = messages;
@@ -240,7 +253,8 @@ TEST_CASE("mails of a batch that overstays are unknown, once; late verdicts chan
   settle(bench.io);
   CHECK(refused.of(1) == VerdictStatus::retry);
   CHECK(refused.all[0].transport_trouble);
-  CHECK(refused.all[0].detail == "the transport was not asked: the instance is stuck: an earlier call has not come back");
+  CHECK(refused.all[0].detail ==
+        "the transport was not asked: the instance is stuck: an earlier call has not come back");
 
   // The mails are still there for the plugin, and its word comes too late.
   CHECK(plugin::view(kept[1]->content) == "Subject: hello\r\n\r\nhello\r\n");
@@ -257,7 +271,8 @@ TEST_CASE("stop gives every mail that was not asked about its verdict") {
   Latch latch;
   std::atomic<bool> begun{false};
   script.cancel = [&](invited_call*) { latch.open(); };
-  script.send = [&](const invited_host* host, invited_call* call, const invited_message* const* messages, std::uint64_t) {
+  script.send = [&](const invited_host* host, invited_call* call, const invited_message* const* messages,
+                    std::uint64_t) {
     begun = true;
     latch.wait();
     verdict(host, call, plugin::view(messages[0]->id), INVITED_CANCELLED);
@@ -340,5 +355,6 @@ TEST_CASE("a probe tells its steps, or what is wrong and how far it came") {
   CHECK(failed.error().kind == core::ErrorKind::invalid);
   CHECK(failed.error().code == "plugin_bad_config");
   CHECK(failed.error().message ==
-        "transport \"smarthost\": probe failed (BAD_CONFIG): 535 wrong password (good until then: connect: mx.example.com:25; tls)");
+        "transport \"smarthost\": probe failed (BAD_CONFIG): 535 wrong password (good until then: connect: "
+        "mx.example.com:25; tls)");
 }

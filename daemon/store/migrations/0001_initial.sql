@@ -16,7 +16,8 @@ CREATE TABLE users (
   enabled INTEGER NOT NULL CHECK (enabled IN (0, 1)),
   connection TEXT NOT NULL CHECK (connection IN ('not_connected', 'pending', 'connected')),
   source TEXT NOT NULL,
-  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
+  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  search_text TEXT NOT NULL            -- what free text is looked for in, case folded, one field a line
 ) STRICT;
 CREATE UNIQUE INDEX users_by_login_email ON users (login_email_canonical) WHERE login_email_canonical <> '';
 CREATE INDEX users_unconnected_by_domain ON users (login_email_domain, key)

@@ -1,0 +1,233 @@
+#include "source_file.hpp"
+
+#include <sodium.h>
+
+#include <array>
+
+namespace invited::file {
+
+namespace {
+
+constexpr char kSchema[] = R"json({
+  "$schema": "http://json-schema.org/draft-07/schema#",
+  "title": "file",
+  "description": "Reads delimited text (UTF-8) whose first line names the columns by the API's field names: from a folder, and from invitectl user import.",
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "path": {
+      "type": "string", "format": "path", "minLength": 1,
+      "description": "Folder to read *.csv, *.txt and *.tsv from. A file is taken at once when it is renamed into the folder, else when it stood still for two seconds; then it moves to done/ or failed/ with its results beside it. Without a path only imports are taken."
+    },
+    "encoding": {"type": "string", "enum": ["utf-8"], "default": "utf-8", "description": "With or without a byte order mark."},
+    "delimiter": {
+      "type": "string", "enum": ["auto", "comma", "semicolon", "tab"], "default": "auto",
+      "description": "What stands between cells; auto takes it from the first line."
+    },
+    "max_mib": {"type": "integer", "minimum": 1, "maximum": 1024, "default": 64, "description": "A larger file is refused."}
+  }
+})json";
+
+Delimiter delimiter_of(const std::string& name) {
+  if (name == "comma") return Delimiter::comma;
+  if (name == "semicolon") return Delimiter::semicolon;
+  if (name == "tab") return Delimiter::tab;
+  return Delimiter::automatic;
+}
+
+class Emitting final : public Rows {
+public:
+  explicit Emitting(Intake& out) : out_(out) {}
+  bool row(std::int64_t line, std::span<const Cell> cells) override {
+    pairs_.clear();
+    for (const Cell& cell : cells) pairs_.push_back({borrow(cell.key), borrow(cell.value)});
+    return out_.emit(pairs_, line);
+  }
+  bool bad_row(std::int64_t line, std::string_view column, std::string_view reason, std::string_view message) override {
+    out_.reject_row(line, column, reason, message);
+    return !out_.cancelled();
+  }
+
+private:
+  Intake& out_;
+  std::vector<invited_pair> pairs_;
+};
+
+[[noreturn]] void stopped() {
+  throw Failure(Status::cancelled, "stopped before the end of the file");
+}
+
+class Hash {
+public:
+  Hash() { crypto_generichash_init(&state_, nullptr, 0, size); }
+  void add(std::string_view bytes) {
+    crypto_generichash_update(&state_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+  }
+  std::string hex() {
+    std::array<unsigned char, size> sum{};
+    crypto_generichash_final(&state_, sum.data(), sum.size());
+    std::array<char, 2 * size + 1> text{};
+    sodium_bin2hex(text.data(), text.size(), sum.data(), sum.size());
+    return text.data();
+  }
+
+private:
+  static constexpr std::size_t size = 16;
+  crypto_generichash_state state_{};
+};
+
+// A spreadsheet must not take a value for a formula.
+void cell(std::string& table, std::string_view value) {
+  const bool formula = !value.empty() && std::string_view("=+-@\t\r").find(value.front()) != std::string_view::npos;
+  const bool quoted = formula || value.find_first_of(",\"\r\n;\t") != std::string_view::npos;
+  if (quoted) table += '"';
+  if (formula) table += '\'';
+  for (const char c : value) {
+    if (c == '"') table += '"';
+    table += c;
+  }
+  if (quoted) table += '"';
+}
+
+std::string result_of(const RowResult& row) {
+  const std::string reason = row.reason.empty() ? std::string() : ": " + std::string(row.reason);
+  switch (row.outcome) {
+    case Outcome::created:
+      return "created" + reason;
+    case Outcome::updated:
+      return "updated" + reason;
+    case Outcome::unchanged:
+      return "unchanged" + reason;
+    case Outcome::ignored:
+      return "ignored" + reason;
+    case Outcome::rejected:
+      return "rejected" + reason;
+  }
+  return "unknown" + reason;
+}
+
+}  // namespace
+
+std::string result_table(const Report& report) {
+  std::string table = "line,user_id,result,column,message\r\n";
+  for (const RowResult& row : report.results) {
+    if (row.line > 0) table += std::to_string(row.line);
+    table += ',';
+    cell(table, row.user_id);
+    table += ',';
+    cell(table, result_of(row));
+    table += ',';
+    cell(table, row.column);
+    table += ',';
+    cell(table, row.message);
+    table += "\r\n";
+  }
+  return table;
+}
+
+FileSource::FileSource(Host host, const Json& config)
+    : host_(host), delimiter_(delimiter_of(config.text("delimiter"))), max_bytes_(config.integer("max_mib", 64) << 20) {
+  if (const std::string path = config.text("path"); !path.empty())
+    folder_.emplace(path, host_, [h = host_] { changed(h); });
+}
+
+void FileSource::look_again_in(std::int64_t ms) {
+  if (host_.offers(INVITED_SCHEDULE_1)) again_ = host_.schedule().after(ms, [h = host_] { changed(h); });
+}
+
+void FileSource::check_size(std::int64_t size) const {
+  if (size > max_bytes_)
+    throw Problem(0, 0, "too_large",
+                  "the file has " + std::to_string(size) + " bytes; at most " + std::to_string(max_bytes_) +
+                      " are taken (max_mib)");
+}
+
+// Everything that must be known before the first row: throws Problem. Answers the hash.
+std::string FileSource::check(TakenFile& file) const {
+  if (!file.readable()) throw Problem(0, 0, "unreadable", "invited may not read the file: check its owner and mode");
+  check_size(file.size());
+  Hash hash;
+  FileCheck whole;
+  for (std::string_view block = file.read(); !block.empty(); block = file.read()) {
+    hash.add(block);
+    whole.feed(block);
+  }
+  whole.finish();
+  file.rewind();
+  return hash.hex();
+}
+
+Page FileSource::fetch(std::string_view cursor, Intake& out) {
+  pending_.reset();
+  if (!folder_) return {std::string(cursor), false, false};
+  Look look;
+  try {
+    look = folder_->look();
+  } catch (const Failure&) {
+    look_again_in(10'000);
+    throw;
+  }
+  if (look.again_in_ms) look_again_in(*look.again_in_ms + 10);
+  if (!look.file) return {std::string(cursor), false, false};
+
+  Pending pending{std::move(*look.file), {}, Folder::Shelf::done};
+  TakenFile& file = pending.file;
+  try {
+    pending.cursor = file.name() + ":" + check(file);
+    Emitting rows(out);
+    CsvReader reader(delimiter_, rows);
+    for (std::string_view block = file.read(); !block.empty(); block = file.read()) {
+      if (!reader.feed(block)) stopped();
+    }
+    if (!reader.finish()) stopped();
+  } catch (const Problem& problem) {
+    out.reject_row(problem.line(), problem.column() > 0 ? std::to_string(problem.column()) : "", problem.reason(),
+                   problem.text());
+    host_.log(LogLevel::warning, "a file cannot be read: " + problem.text(),
+              {{"file", file.name()}, {"folder", folder_->path()}});
+    pending.shelf = Folder::Shelf::failed;
+    if (pending.cursor.empty()) pending.cursor = file.name() + ":" + problem.reason();
+  } catch (const Failure&) {
+    look_again_in(Folder::still_ms);
+    throw;
+  }
+  Page page{pending.cursor, look.more, true};
+  pending_.emplace(std::move(pending));
+  return page;
+}
+
+void FileSource::finish(const Report& report) {
+  // Without the file in hand (a restart in between) it is still where it was, and is read again.
+  if (!pending_ || pending_->cursor != report.cursor) return;
+  const Pending pending = std::move(*pending_);
+  pending_.reset();
+  try {
+    folder_->settle(pending.file, pending.shelf, result_table(report));
+  } catch (const Failure&) {
+    look_again_in(10'000);
+    throw;
+  }
+  host_.log(LogLevel::info, pending.shelf == Folder::Shelf::done ? "a file is done" : "a file is set aside in failed/",
+            {{"file", pending.file.name()}, {"rows", std::to_string(report.results.size())}});
+}
+
+void FileSource::on_import(const ImportFile& file, Intake& out) {
+  try {
+    if (file.format == "xlsx" || file.format == "xls")
+      throw Problem(0, 0, "not_text", "workbooks are not read yet; save the file as \"CSV UTF-8\"");
+    check_size(static_cast<std::int64_t>(file.bytes.size()));
+    FileCheck whole;
+    whole.feed(file.bytes);
+    whole.finish();
+    Emitting rows(out);
+    CsvReader reader(delimiter_, rows);
+    if (!reader.feed(file.bytes) || !reader.finish()) stopped();
+  } catch (const Problem& problem) {
+    const std::string name = file.file_name.empty() ? "the file" : std::string(file.file_name);
+    throw Failure(Status::rejected, name + (problem.line() > 0 ? ", " : ": ") + problem.text());
+  }
+}
+
+}  // namespace invited::file
+
+INVITED_MODULE(invited::offer<invited::file::FileSource>("file", "1.0.0", invited::file::kSchema));

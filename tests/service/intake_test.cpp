@@ -1,0 +1,262 @@
+// PRODUCT §6: one row, one result, and nothing that a bad one stops.
+#include <catch2/catch.hpp>
+
+#include "service/bench.hpp"
+#include "service/fetching.hpp"
+#include "store/meta.hpp"
+
+using namespace invited;
+using namespace invited::test;
+using Words = std::vector<std::string>;
+
+namespace {
+
+Row person(const std::string& id, Row more = {}) {
+  Row fields{{"user_id", id}, {"name", "Person " + id}};
+  for (auto& field : more) fields.push_back(std::move(field));
+  return fields;
+}
+
+Words results(const std::vector<model::RowResult>& rows) {
+  Words texts;
+  for (const auto& row : rows) texts.push_back(row.result());
+  return texts;
+}
+
+}  // namespace
+
+TEST_CASE("created, updated, unchanged: only what is present changes anything") {
+  Bench b;
+  CHECK(b.row(person("1", {{"department", "Sales"}, {"alias", "x"}})) == "created");
+  CHECK(b.row(person("1", {{"department", "Sales"}})) == "unchanged");
+  CHECK(b.row({{"user_id", "1"}, {"department", "Ops"}}) == "updated");
+  CHECK(b.user("1")->department == "Ops");
+  CHECK(b.user("1")->alias == "x");
+  CHECK(b.row({{"user_id", "1"}, {"alias", ""}}) == "updated");
+  CHECK(b.user("1")->alias.empty());
+  CHECK(b.user("1")->name == "Person 1");
+}
+
+TEST_CASE("user-ids differing only in case are one user") {
+  Bench b;
+  b.row(person("Anna"));
+  CHECK(b.row({{"user_id", "ANNA"}, {"alias", "a"}}) == "updated");
+  CHECK(b.go(b.queries.counts()).users == 1);
+}
+
+TEST_CASE("an empty cell never clears a login email, and a bad one stops nothing else in its row") {
+  Bench b;
+  b.row(person("1", {{"login_email", "a@example.com"}}));
+  CHECK(b.row({{"user_id", "1"}, {"login_email", ""}}) == "unchanged");
+  CHECK(b.user("1")->login_email == "a@example.com");
+  const auto bad = b.rows({{{"user_id", "1"}, {"login_email", "not an address"}, {"department", "Sales"}}}).at(0);
+  CHECK(bad.result() == "ignored: invalid_email");
+  CHECK(bad.column == "login_email");
+  CHECK(bad.applied == model::RowOutcome::updated);
+  CHECK(b.user("1")->login_email == "a@example.com");
+  CHECK(b.user("1")->department == "Sales");
+}
+
+TEST_CASE("a connected user's login email is ignored, the rest of the row is not") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  b.row(person("1", {{"login_email", "a@example.com"}, {"start_date", "2026-10-20"}}));
+  b.pump();
+  b.connect("1");
+  REQUIRE(b.connection("1") == "connected");
+  CHECK(b.row({{"user_id", "1"}, {"login_email", "b@example.com"}, {"department", "Sales"}}) == "ignored: connected");
+  CHECK(b.user("1")->login_email == "a@example.com");
+  CHECK(b.user("1")->department == "Sales");
+  CHECK(b.row({{"user_id", "1"}, {"login_email", "a@example.com"}}) == "unchanged");
+}
+
+TEST_CASE("the same user-id twice in a file: the first row counts, whatever the case") {
+  Bench b;
+  CHECK(results(b.rows({person("a"), person("A", {{"alias", "x"}}), person("b")})) ==
+        Words{"created", "ignored: duplicate_in_file", "created"});
+  CHECK(b.user("a")->alias.empty());
+}
+
+TEST_CASE("a login email that is another user's is ignored") {
+  Bench b;
+  CHECK(results(b.rows({person("a", {{"login_email", "x@example.com"}}), person("b", {{"login_email", "X@example.com"}})})) ==
+        Words{"created", "ignored: duplicate_email"});
+  CHECK(b.user("b")->login_email.empty());
+}
+
+TEST_CASE("every reason for refusing a row names its column and changes nothing") {
+  Bench b;
+  b.row(person("1", {{"start_date", "2026-10-20"}}));
+  const std::string before = b.dump();
+  const auto check = [&](const Row& fields, const std::string& reason, const std::string& column) {
+    CAPTURE(reason);
+    const auto result = b.rows({fields}).at(0);
+    CHECK(result.result() == "rejected: " + reason);
+    CHECK(result.column == column);
+    CHECK_FALSE(result.message.empty());
+    CHECK(result.line == 2);
+  };
+  check({{"name", "Nobody"}}, "user_id_missing", "user_id");
+  check({{"user_id", std::string(101, 'x')}, {"name", "X"}}, "too_long", "user_id");
+  check({{"user_id", "2"}}, "name_missing", "name");
+  check(person("2", {{"shoe_size", "44"}}), "unknown_field", "shoe_size");
+  check(person("2", {{"alias", std::string(1'001, 'x')}}), "too_long", "alias");
+  check(person("2", {{"alias", "a\nb"}}), "control_character", "alias");
+  check(person("2", {{"company", "nowhere"}}), "unknown_company", "company");
+  check(person("2", {{"locale", "fi"}}), "invalid_locale", "locale");
+  check(person("2", {{"enabled", "perhaps"}}), "invalid_flag", "enabled");
+  check(person("2", {{"start_date", "20261020"}}), "invalid_date", "start_date");
+  check(person("2", {{"start_date", "2026-02-30"}}), "invalid_date", "start_date");
+  check(person("2", {{"end_date", "2026-10-20"}}), "start_date_missing", "start_date");
+  check(person("2", {{"start_date", "2026-10-20"}, {"end_date", "2026-10-19"}}), "end_before_start", "end_date");
+  check(person("2", {{"login_email", "a@example.com"}, {"confirm_email", "b@example.com"}}), "confirm_mismatch", "confirm_email");
+  check({{"user_id", "1"}, {"alias", "new"}, {"end_date", "2026-01-01"}}, "end_before_start", "end_date");
+  CHECK(b.dump() == before);
+}
+
+TEST_CASE("a row the source could not read is reported and the others are applied") {
+  Bench b;
+  std::vector<model::SourceItem> items{model::SourceRecord{person("1"), 2}, model::BadRow{3, "name", "bad_encoding", "Not UTF-8."},
+                                       model::SourceRecord{person("2"), 4}};
+  service::Intake::Run run(b.intake, {.source = "hr", .actor = "source:hr"}, {});
+  b.go(run.sink()(std::move(items)));
+  CHECK(results(run.results()) == Words{"created", "rejected: bad_encoding", "created"});
+  CHECK(run.results()[1].line == 3);
+}
+
+TEST_CASE("the same file again changes nothing at all") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  std::vector<Row> file;
+  for (int i = 0; i < 600; ++i)
+    file.push_back(person(std::to_string(i), {{"login_email", "u" + std::to_string(i) + "@example.com"},
+                                              {"start_date", i % 2 ? "2026-10-20" : "2026-12-01"},
+                                              {"roles", "b,a"},
+                                              {"in_review", i % 3 ? "false" : "true"}}));
+  for (const auto& result : b.rows(file)) REQUIRE(result.result() == "created");
+  b.pump();
+  const std::string before = b.dump();
+  b.at("2026-10-21T08:00:00Z");
+  for (const auto& result : b.rows(file)) REQUIRE(result.result() == "unchanged");
+  CHECK(b.dump() == before);
+}
+
+TEST_CASE("a dry run gives the results of the real run and changes nothing") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  b.row(person("old", {{"login_email", "old@example.com"}}));
+  std::vector<Row> file{person("a", {{"login_email", "x@example.com"}, {"start_date", "2026-10-20"}}),
+                        person("b", {{"login_email", "x@example.com"}}),
+                        person("old", {{"alias", "new"}}),
+                        person("c", {{"start_date", "never"}}),
+                        person("a"),
+                        person("e", {{"login_email", "nonsense"}})};
+  for (int i = 0; i < 300; ++i) file.push_back(person("n" + std::to_string(i)));
+  file.push_back(person("late", {{"login_email", "x@example.com"}}));  // in another chunk than the first row with this address
+  const std::string before = b.dump();
+  const auto dry = results(b.rows(file, true));
+  CHECK(b.dump() == before);
+  CHECK(dry == results(b.rows(file)));
+  CHECK(dry.at(1) == "ignored: duplicate_email");
+  CHECK(dry.back() == "ignored: duplicate_email");
+}
+
+TEST_CASE("names are put together from their parts where a row has no name") {
+  Bench b;
+  b.row({{"user_id", "1"}, {"given_name", "Anna"}, {"family_name", "Berg"}});
+  CHECK(b.user("1")->name == "Anna Berg");
+}
+
+namespace {
+
+// Gives the same rows until it is told that they were taken.
+class FileSource final : public model::Source {
+public:
+  std::vector<Row> file;
+  int fetches = 0;
+  std::vector<std::string> finished;
+  bool broken = false;
+
+  [[nodiscard]] const std::string& name() const override { return name_; }
+  [[nodiscard]] const std::string& plugin() const override { return name_; }
+  [[nodiscard]] bool can_fetch() const override { return true; }
+  [[nodiscard]] bool takes(std::string_view kind) const override { return kind == "record"; }
+  [[nodiscard]] core::Milliseconds interval() const override { return core::Milliseconds{60'000}; }
+  model::awaitable<core::Result<model::Fetched>> fetch(std::string cursor, model::SourceSink sink) override {
+    ++fetches;
+    if (broken) co_return core::fail(core::ErrorKind::unavailable, "share_gone", "The folder is away.");
+    if (cursor == "1") co_return model::Fetched{.cursor = "1"};
+    std::vector<model::SourceItem> items;
+    for (const auto& fields : file) items.emplace_back(model::SourceRecord{fields, 0});
+    co_await sink(std::move(items));
+    co_return model::Fetched{.cursor = "1", .more = true, .items = file.size()};
+  }
+  model::awaitable<core::Result<void>> finish(std::string cursor, std::vector<model::RowResult> given) override {
+    for (const auto& row : given) finished.push_back(cursor + " " + row.result());
+    co_return core::Result<void>{};
+  }
+  model::awaitable<core::Result<model::SourceReply>> handle(model::SourcePush push, model::SourceSink sink) override {
+    std::vector<model::SourceItem> items{model::SourceRecord{{{"user_id", push.body}, {"name", push.body}}, 0}};
+    co_await sink(std::move(items));
+    co_return model::SourceReply{.status = 201};
+  }
+  void on_change(std::function<void()>) override {}
+
+private:
+  std::string name_ = "hr";
+};
+
+}  // namespace
+
+TEST_CASE("a source is read to its end; its cursor is durable before it is told to settle its side") {
+  Bench b;
+  FileSource source;
+  source.file = {person("1"), person("2")};
+  service::Fetching fetching(*b.store, b.clock, b.io.get_executor(), b.intake, b.gate, {&source});
+  CHECK_FALSE(b.gate.open());
+  int applied = 0;
+  fetching.on_applied([&] { ++applied; });
+  const auto rows = b.go(fetching.sync("hr", {}));
+  REQUIRE(rows);
+  CHECK(*rows == 2);
+  CHECK(source.fetches == 2);
+  CHECK(source.finished == Words{"1 created", "1 created"});
+  CHECK(store::meta::cursor(*b.db, "hr") == "1");
+  CHECK(applied == 1);
+  CHECK(fetching.status().at(0).rows == 2);
+  CHECK(b.go(fetching.sync("nowhere", {})).error().code == "unknown_source");
+}
+
+TEST_CASE("a source that is down opens the gate all the same and is named with its trouble") {
+  Bench b;
+  FileSource source;
+  source.broken = true;
+  service::Fetching fetching(*b.store, b.clock, b.io.get_executor(), b.intake, b.gate, {&source});
+  core::TaskScope scope(b.io.get_executor(), {});
+  fetching.start(scope);
+  test::settle(b.io);
+  CHECK(b.gate.open());
+  CHECK(fetching.status().at(0).trouble == "The folder is away.");
+  source.broken = false;
+  source.file = {person("1")};
+  b.clock.advance(std::chrono::minutes{1});
+  test::settle(b.io);
+  CHECK(fetching.status().at(0).trouble.empty());
+  CHECK(b.user("1"));
+  scope.stop();
+  test::settle(b.io);
+}
+
+TEST_CASE("a push goes through the same intake, dry or not") {
+  Bench b;
+  FileSource source;
+  service::Fetching fetching(*b.store, b.clock, b.io.get_executor(), b.intake, b.gate, {&source});
+  CHECK(fetching.taker_of("record") == "hr");
+  CHECK(fetching.taker_of("import").empty());
+  service::IntakeContext dry{.source = "hr", .actor = "uid:0", .dry_run = true};
+  REQUIRE(b.go(fetching.push("hr", {.kind = "record", .content_type = {}, .file_name = {}, .body = "7"}, dry, {})));
+  CHECK_FALSE(b.user("7"));
+  REQUIRE(b.go(fetching.push("hr", {.kind = "record", .content_type = {}, .file_name = {}, .body = "7"}, {.source = "hr", .actor = "uid:0"}, {})));
+  CHECK(b.user("7"));
+  CHECK(b.go(fetching.push("hr", {.kind = "import"}, dry, {})).error().code == "source_takes_no_push");
+}
