@@ -236,10 +236,16 @@ awaitable<void> run_bulk(Desk* desk, std::shared_ptr<Job> job, core::Id plan) {
   if (!trouble.empty()) job->fail(std::move(trouble));
 }
 
+HttpResponse unknown_plan(const Call& call) {
+  return problem(404, "unknown_plan", fmt::format("There is no plan \"{}\" (one that is not run is kept for a day).", call.text("id")));
+}
+
 awaitable<HttpResponse> run_plan(Desk* desk, Call call) {
   const auto key = core::Id::parse(call.text("id"));
-  const auto known = !key ? std::nullopt : co_await desk->store.read([key = *key](store::Db& db) { return store::plans::get(db, key); });
-  if (!known) co_return problem(404, "unknown_plan", fmt::format("There is no plan \"{}\" (one that is not run is kept for a day).", call.text("id")));
+  if (!key) co_return unknown_plan(call);
+  const auto look = [plan = *key](store::Db& db) { return store::plans::get(db, plan).has_value(); };
+  const bool known = co_await desk->store.read(look);
+  if (!known) co_return unknown_plan(call);
   if (call.dry_run) co_return problem(422, "plan_is_the_dry_run", "The plan itself is the dry run: nothing more is to be computed.");
   const auto started = co_await desk->bulk.start(*key);
   if (!started) co_return problem(started.error());

@@ -313,7 +313,7 @@ void HttpClient::Impl::set_up(Transfer& transfer) {
   set(CURLOPT_TIMEOUT_MS, static_cast<long>(left.count()));
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(std::min(left, core::Milliseconds(10'000)).count()));
   set(CURLOPT_PROXY, policy.proxy.c_str());  // "" also switches the environment's proxies off
-  if (policy.proxy.empty()) set(CURLOPT_NOPROXY, "*");
+  set(CURLOPT_NOPROXY, "");                  // and its exceptions
   set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   set(CURLOPT_SSL_VERIFYPEER, 1L);
   set(CURLOPT_SSL_VERIFYHOST, 2L);

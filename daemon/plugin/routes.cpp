@@ -23,6 +23,11 @@ bool is_plain_path(std::string_view path) {
 
 }  // namespace
 
+Routes::Routes(std::vector<std::string> reserved) : reserved_(std::move(reserved)) {
+  for (std::string& own : reserved_)
+    while (own.ends_with('/')) own.pop_back();
+}
+
 core::Result<void> Routes::add(std::string_view prefix, const std::string& instance) {
   if (!is_plain_path(prefix))
     return core::fail(ErrorKind::invalid, "bad_route",

@@ -19,8 +19,8 @@ namespace invited::plugin {
 
 class Routes {
 public:
-  // `reserved` prefixes are the daemon's own: nothing at, below or above them is given away.
-  explicit Routes(std::vector<std::string> reserved) : reserved_(std::move(reserved)) {}
+  // `reserved` prefixes are the daemon's own: nothing at, below or above them is given away. "/v/" means "/v".
+  explicit Routes(std::vector<std::string> reserved);
   // Errors: `invalid` (not a plain path: "/", a '%', "..", "//", a query), `conflict` (taken or reserved).
   [[nodiscard]] core::Result<void> add(std::string_view prefix, const std::string& instance);
   void remove_all(std::string_view instance);
@@ -28,7 +28,7 @@ public:
   [[nodiscard]] std::vector<std::string> of(std::string_view instance) const;  // its prefixes, sorted
 
 private:
-  const std::vector<std::string> reserved_;
+  std::vector<std::string> reserved_;
   mutable std::mutex mutex_;
   std::map<std::string, std::string, std::less<>> by_prefix_;
 };

@@ -106,10 +106,13 @@ invited_status HttpService::start(const invited_host* host, invited_call* handle
     if (handle != nullptr && !(call = instance->open_call<Call>(handle, "http/1 start()"))) return INVITED_REJECTED;
     auto request = translate(*instance, raw, call.get());
     if (!request) return request.error().status;
-    request->done = [instance, done, user](HttpResult result) {
-      hand_over(*instance, done, user, result);
-      --instance->http_requests_;
-      instance->gate().post([instance] { instance->quiet_wakeup_.ring(); });
+    // The reference goes to the core with the last word: were it the last one and dropped here, on the client's thread,
+    // the instance would take the client with it, which cannot wait for its own thread.
+    request->done = [mine = std::shared_ptr<Instance>(instance), done, user](HttpResult result) mutable {
+      hand_over(*mine, done, user, result);
+      --mine->http_requests_;
+      const std::shared_ptr<CoreGate> gate = mine->environment_.gate;
+      gate->post([last = std::move(mine)] { last->quiet_wakeup_.ring(); });
     };
     const auto started = launch(*instance, std::move(*request), call.get());
     if (started) return INVITED_OK;
@@ -146,8 +149,9 @@ invited_status HttpService::wait(const invited_host* host, invited_call* handle,
     if (!request) return answer(request.error().status, request.error().error);
     const auto promise = std::make_shared<std::promise<HttpResult>>();
     std::future<HttpResult> arriving = promise->get_future();
-    request->done = [instance, promise](HttpResult result) {
-      --instance->http_requests_;
+    // Whoever waits here holds the instance.
+    request->done = [plain = instance.get(), promise](HttpResult result) {
+      --plain->http_requests_;
       promise->set_value(std::move(result));
     };
     const auto started = launch(*instance, std::move(*request), call.get());

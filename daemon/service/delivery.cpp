@@ -9,7 +9,17 @@
 
 namespace invited::service {
 
+#ifndef INVITED_PLANT_BUG
+#define INVITED_PLANT_BUG 0
+#endif
+
 namespace {
+
+// A bug that the simulator must find (tests/sim builds one program for each); 0 everywhere else.
+constexpr int planted_bug = INVITED_PLANT_BUG;
+constexpr int no_rescue = 1;
+constexpr int outcome_before_act = 2;
+constexpr int ends_after_120_hours = 3;
 
 using model::DeliveryState;
 using model::InvitationState;
@@ -31,6 +41,7 @@ void mark_sent(Db& db, Planner& planner, const model::Delivery& delivery, Instan
   store::invitations::Change change;
   change.at = now;
   change.ends_at = model::link_end(now, policy.zone, policy.valid_days);
+  if constexpr (planted_bug == ends_after_120_hours) change.ends_at = now + std::chrono::hours{120};
   store::invitations::move(db, invitation->key, InvitationState::released, InvitationState::sent, change);
   store::employments::close_hire(db, user->key);
   if (!held.empty()) store::invitations::set_held(db, invitation->key, held);
@@ -152,6 +163,7 @@ boost::asio::awaitable<void> Delivery::run() {
 
 boost::asio::awaitable<std::size_t> Delivery::rescue() {
   std::size_t total = 0;
+  if constexpr (planted_bug == no_rescue) co_return total;
   while (true) {
     const Instant now = clock_.now();
     const auto rescued = co_await [&] { return store_.write([planner = planner_, run_id = run_id_, now](Db& db) {
@@ -189,6 +201,8 @@ boost::asio::awaitable<std::size_t> Delivery::pass() {
     for (model::Delivery& delivery : store::deliveries::claim(db, run_id, now, lease, free)) {
       auto invitation = store::invitations::get(db, delivery.invitation);
       auto user = store::users::get(db, delivery.user);
+      if constexpr (planted_bug == outcome_before_act)
+        (void)settle(db, *planner, run_id, {.delivery = delivery.key, .status = VerdictStatus::accepted}, now, 1, 0);
       mails.push_back({std::move(user.value()), std::move(invitation.value()), std::move(delivery)});
     }
     return mails;

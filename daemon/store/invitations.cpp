@@ -95,10 +95,11 @@ void move(Db& db, const Id& key, InvitationState from, InvitationState to, const
   const auto stamp = [&](InvitationState state) { return to == state ? change.at : std::nullopt; };
   const bool ends = !model::live(to) && to != InvitationState::connected;
   const auto zone = zone_of(change.due);
+  // A mail that may never have arrived is still somebody's to look at when its days are over; every other move answers why it was held.
   db.run_one(
       "UPDATE invitations SET state = ?3, due_key = ?4, due_zone = ?5, released_at = coalesce(?6, released_at), "
       "accepted_at = coalesce(accepted_at, ?7), ends_at = max(coalesce(ends_at, 0), coalesce(?8, ends_at)), verified_at = coalesce(?9, verified_at), "
-      "ended_at = coalesce(?10, ended_at), end_reason = CASE WHEN ?11 <> '' THEN ?11 ELSE end_reason END, held_reason = '', "
+      "ended_at = coalesce(?10, ended_at), end_reason = CASE WHEN ?11 <> '' THEN ?11 ELSE end_reason END, held_reason = CASE WHEN ?3 = 'expired' THEN held_reason ELSE '' END, "
       "salt = CASE WHEN ?12 THEN NULL ELSE salt END WHERE key = ?1 AND state = ?2",
       key, model::to_text(from), model::to_text(to), due_key_of(change.due), zone, stamp(InvitationState::released),
       stamp(InvitationState::sent), change.ends_at, stamp(InvitationState::verified), ends ? change.at : std::nullopt, change.end_reason,

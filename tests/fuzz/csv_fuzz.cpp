@@ -1,8 +1,9 @@
 // Delimited text as the source "file" reads it, for libFuzzer: no crash, no hang, lines that only go up, rows that are
 // whole, and the same answer however the file is cut into pieces.
 //
-//   clang++-19 -g -O1 -std=c++20 -fsanitize=fuzzer,address,undefined -Isdk/include -Iplugins/source_file
-//       tests/fuzz/csv_fuzz.cpp plugins/source_file/csv.cpp -lcsv -o csv_fuzz && ./csv_fuzz -max_total_time=60
+// Built and run by ./dev fuzz.
+// sources: plugins/source_file/csv.cpp
+// flags: -Isdk/include -Iplugins/source_file -lcsv
 #include <cstdlib>
 #include <string>
 #include <vector>

@@ -200,7 +200,7 @@ public:
     environment.clock = &clock;
     environment.secrets =
         std::make_shared<const plugin::Secrets>(plugin::SecretPlaces{folder / "credentials", folder / "secrets"});
-    environment.routes = std::make_shared<plugin::Routes>(std::vector<std::string>{"/i", "/healthz"});
+    environment.routes = std::make_shared<plugin::Routes>(std::vector<std::string>{"/i/", "/healthz"});
     environment.state = &state;
   }
   ~Bench() {

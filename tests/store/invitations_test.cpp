@@ -154,6 +154,15 @@ TEST_CASE("a move lifts held and forgets the date; erasing the salt kills the li
   CHECK(read.salt != row.salt);
 }
 
+TEST_CASE("a held link that expires is still held: nobody has looked yet") {
+  Rows rows;
+  const auto row = rows.invitation(rows.user("anna"), S::released);
+  invitations::move(*rows.db, row.key, S::released, S::sent, change_for(S::sent, rows.clock.now()));
+  invitations::set_held(*rows.db, row.key, "delivery_uncertain");
+  invitations::move(*rows.db, row.key, S::sent, S::expired, change_for(S::expired, rows.clock.now()));
+  CHECK(invitations::get(*rows.db, row.key)->held_reason == "delivery_uncertain");
+}
+
 TEST_CASE("what is due is asked per zone, by the local hour, earliest first, without the held ones") {
   Rows rows;
   const auto make = [&](const std::string& id, CivilDate date, const std::string& zone, int hour = 9) {

@@ -491,7 +491,7 @@ class FakeClock:
         found = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
         if not found:
             raise AssertionError("libfaketime is not installed: ./dev setup")
-        self.library = found[0]
+        self.libraries = [str(BUILD / "lib" / "invited" / "tests" / "real_timers.so"), found[0]]
         self.file = folder / "clock"
         self.set(at)
 
@@ -503,7 +503,7 @@ class FakeClock:
 
     def environment(self):
         return {
-            "LD_PRELOAD": self.library,
+            "LD_PRELOAD": " ".join(self.libraries),
             "FAKETIME_TIMESTAMP_FILE": str(self.file),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",

@@ -478,14 +478,18 @@ TEST_CASE("file: a daemon that wants to stop gets its call back as cancelled, an
 }
 
 TEST_CASE("file: a dropped file is announced by itself") {
-  const TempFolder folder;
-  Source source(folder.path());
-  source.fetch();
-  drop(folder.path(), "people.csv", two_rows);
+  const TempFolder place;
+  fake::Host host;
+  host.offer_all();
+  std::atomic<int> announced = 0;
+  invited::file::Folder folder(place.path(), invited::Host(host.raw()), [&] { ++announced; });
+  CHECK_FALSE(folder.look().file);
+  write(place / "people.xlsx", two_rows);
+  drop(place.path(), "people.csv", two_rows);
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (source.host.changed == 0 && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
-  CHECK(source.host.changed > 0);
-  CHECK(source.fetch().rows.size() == 2);
+  while (announced == 0 && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+  CHECK(announced == 1);
+  CHECK(folder.look().file);
 }
 
 TEST_CASE("file: without a path there is nothing to fetch, but imports are taken") {

@@ -1,0 +1,172 @@
+// What is true outside the daemon, kept apart from it: people, what HR and the operator said about them, mails that really arrived, accounts
+// that really exist. Every rule is judged from here, never from the daemon's own decision.
+//
+// Permissions count from the moment somebody begins to ask, prohibitions from the moment the daemon said "done": between the two either is right.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/id.hpp"
+#include "model/civil_time.hpp"
+#include "support/manual_clock.hpp"
+#include "support/seeded_random.hpp"
+
+namespace invited::sim {
+
+using core::Id;
+using core::Instant;
+using core::Milliseconds;
+using model::CivilDate;
+
+// How often things go wrong, in per mille. Each seed turns on a random subset at random rates, so that combinations occur.
+struct Faults {
+  std::uint64_t mail_deferred = 0;
+  std::uint64_t mail_rejected = 0;
+  std::uint64_t answer_lost = 0;      // the mail is there, the answer is not
+  std::uint64_t connection_lost = 0;  // neither
+  std::uint64_t relay_down = 0;
+  std::uint64_t relay_slow = 0;
+  std::uint64_t crash_with_mails_out = 0;
+  std::uint64_t crash_anywhere = 0;  // per event of the world
+  std::uint64_t provider_busy = 0;
+  std::uint64_t provider_lost = 0;
+  std::uint64_t provider_refuses = 0;
+  std::uint64_t provider_slow = 0;
+  std::uint64_t source_fails = 0;
+  std::uint64_t source_stale = 0;  // older versions of a person come once more before the newest
+};
+
+struct Version {
+  std::string email;  // empty: none yet
+  CivilDate start{};
+  std::optional<CivilDate> end;
+  bool withdrawn = false;
+  bool operator==(const Version&) const = default;
+};
+
+struct Person {
+  int number = 0;
+  std::string id;
+  std::string name;
+  std::string company;
+  std::string zone;
+  int send_hour = 9;
+  int lead_days = 1;
+  bool in_review = false;
+
+  Version truth;                 // in the HR system now
+  bool unread = false;           // not yet handed to the daemon
+  std::vector<Version> handed;   // in the order in which the daemon was told
+  std::size_t finished = 0;      // the daemon said it has all up to this one (index into handed)
+  bool read_once = false;        // something was finished
+  Instant last_trigger{};        // when somebody last did anything about this person
+
+  bool approval_asked = false;   // since the last rejection
+  bool disabled = false;         // and said to be done
+  bool wanted_enabled = true;    // what the operator wants in the end
+  bool asked = false;            // a send by hand is in the air
+  bool ended_by_operator = false;
+  bool confirmed_by_person = false;
+  std::set<std::string> confirmed_emails;  // a person posted the form of a mail to this address
+  std::set<std::string> external_ids;      // under which the provider knows the person
+  bool refused_by_provider = false;
+};
+
+// One mail (a delivery of the daemon) and its copies.
+struct Mail {
+  Id key;
+  int person = 0;
+  std::string message_id;
+  std::string to;
+  std::string link;   // the token
+  CivilDate last_day{};  // the last day that the text promises
+  Instant first_sent{};
+  int sends = 0;
+  int copies = 0;          // that arrived
+  int answers_lost = 0;    // verdict "unknown"
+  int crashes = 0;         // while it was with the relay
+  int let_go = 0;          // an operator let it go again, or asked again
+  bool with_relay = false; // handed over, not yet settled
+  bool taken = false;      // accepted, and the daemon said it has that
+  std::optional<Instant> accepted_at;  // the last answer "accepted" that was given
+  int accepted_answers = 0;
+  Instant basis{};         // the latest moment from which the days may be counted
+  bool over = false;       // cancelled, superseded or ended, and said to be done
+  bool doubt = false;      // somebody began something that may end it
+  bool confirmed = false;
+};
+
+class World {
+public:
+  World(std::uint64_t seed, int people, int days);
+
+  // ---- chance and time
+  [[nodiscard]] std::uint64_t below(std::uint64_t bound) { return random.below(bound); }
+  [[nodiscard]] bool chance(std::uint64_t per_mille) { return per_mille > 0 && random.below(1'000) < per_mille; }
+  [[nodiscard]] Milliseconds between(Milliseconds from, Milliseconds to) {
+    return from + Milliseconds(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>((to - from).count()) + 1)));
+  }
+  [[nodiscard]] Instant now() const { return clock.now(); }
+  void after(Milliseconds pause, std::function<void()> event);
+  [[nodiscard]] std::optional<Instant> next_event() const;
+  void run_event();
+
+  // ---- the record of the run
+  void log(const std::string& line);
+  void violate(const std::string& invariant, const std::string& what);
+  [[nodiscard]] const std::string& violation() const { return violation_; }
+  [[nodiscard]] std::uint64_t hash() const { return hash_; }
+  [[nodiscard]] const std::deque<std::string>& tail() const { return tail_; }
+  bool print = false;
+
+  // ---- the oracle
+  [[nodiscard]] static Instant first_instant(CivilDate date, const std::string& zone);
+  [[nodiscard]] static Instant local_time(CivilDate date, int hour, const std::string& zone);
+  [[nodiscard]] static CivilDate date_at(Instant at, const std::string& zone);
+  [[nodiscard]] Instant end_of(const Mail& mail, Instant counted_from) const;
+  [[nodiscard]] std::vector<Version> believed(const Person& person) const;  // what the daemon may hold true
+  [[nodiscard]] bool surely_withdrawn(const Person& person) const;
+  [[nodiscard]] bool surely_left(const Person& person) const;  // long enough ago to be disabled
+  [[nodiscard]] bool perhaps_left(const Person& person) const;
+
+  // ---- what happens
+  void mail_handed_over(const Id& key, const std::string& to, const std::string& message_id, const std::string& bytes);
+  void mail_arrived(const Id& key);
+  void daemon_crashed();
+  // Something begins that may end, replace or permit a mail to this person.
+  void touched(Person& person);
+  void touched_all();
+  // The daemon said that everything sent to this person before is over.
+  void all_over(Person& person);
+  Person* by_name(const std::string& name);
+  Mail* newest_mail(const Person& person);
+
+  test::SeededRandom random;
+  test::ManualClock clock;
+  Faults faults;
+  std::vector<Person> people;
+  std::map<Id, Mail> mails;
+  std::map<std::string, std::string> accounts;  // external id → login email, at the provider
+  std::set<std::string> domains_asked;          // somebody began to verify them, ever
+  std::map<std::string, Instant> domains;       // verified, and said to be done
+  int crashes = 0;
+  int copies = 0;
+  int connected = 0;
+  int expired_seen = 0;
+
+private:
+  void check_may_go(Person& person, Mail& mail);
+  std::multimap<Instant, std::function<void()>> events_;
+  std::uint64_t hash_ = 14'695'981'039'346'656'037ULL;
+  std::deque<std::string> tail_;
+  std::string violation_;
+};
+
+}  // namespace invited::sim
