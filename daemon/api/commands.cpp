@@ -146,8 +146,7 @@ std::vector<Command> user_commands() {
        .method = "GET",
        .path = "/v1/users",
        .help = "List users",
-       .description = "Users in the order of their user-id. Filters are joined by \"and\". The total is given on the "
-                      "first page when it is cheap to know.",
+       .description = "Users in the order they were added. Filters are joined by \"and\".",
        .arguments = user_filter(In::query) + paging(),
        .answer = Answer::list,
        .schema = "User",
@@ -311,7 +310,7 @@ std::vector<Command> bulk_commands() {
        .role = Role::operator_,
        .help = "Plan a bulk action: who it reaches, who is left out and why",
        .description =
-           "Changes nothing. The plan is kept for an hour and run by its id. \"filter\" must name at least one "
+           "Changes nothing. The plan is kept for a day and run by its id. \"filter\" must name at least one "
            "field; {\"all\": true} selects everyone.",
        .arguments =
            Arguments{required({.name = "kind",
@@ -334,7 +333,8 @@ std::vector<Command> bulk_commands() {
        .path = "/v1/plans/{id}/run",
        .role = Role::operator_,
        .help = "Run a bulk plan: exactly the users it named",
-       .description = "409 with the code plan_changed when the selection is no longer the same; then nothing was done.",
+       .description = "Nobody is added to what the plan counted; who connected, left or got a mail since is skipped and counted. "
+                      "409 with the code plan_not_runnable when the plan was run before.",
        .arguments = {path("id", "Id of the plan")},
        .changes = true,
        .confirm = true,

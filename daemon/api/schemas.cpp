@@ -55,7 +55,7 @@ constexpr std::string_view text = R"json({
   "type": "object", "required": ["id", "state", "generation", "login_email", "ends_at", "held", "delivery"],
   "properties": {
     "id": {"type": "string", "format": "uuid"},
-    "user": {"type": "string"},
+    "user": {"type": "string"}, "name": {"type": "string", "description": "Of the user; where invitations are listed or shown"},
     "state": {"type": "string", "enum": ["draft", "scheduled", "released", "sent", "verified", "connected", "expired", "superseded", "revoked", "cancelled"]},
     "cause": {"type": "string", "enum": ["hire", "asked", "verified_domain", "renewal"]},
     "generation": {"type": "integer"},
@@ -70,7 +70,15 @@ constexpr std::string_view text = R"json({
     "end_reason": {"type": "string"},
     "held": {"type": "string", "description": "Why it is parked for a person; empty: it is not"},
     "created_at": {"type": "string", "format": "date-time"},
-    "delivery": {"anyOf": [{"$ref": "#/components/schemas/Delivery"}, {"type": "null"}]}}},
+    "delivery": {"anyOf": [{"$ref": "#/components/schemas/Delivery"}, {"type": "null"}]},
+    "attempts": {"type": "array", "description": "Every try of its mail, oldest first; where invitations are listed or shown", "items": {
+      "type": "object", "required": ["number", "started_at", "outcome"],
+      "properties": {
+        "number": {"type": "integer"},
+        "started_at": {"type": "string", "format": "date-time"},
+        "ended_at": {"type": ["string", "null"], "format": "date-time"},
+        "outcome": {"type": "string", "description": "A state of a delivery; empty: no word yet"},
+        "phase": {"type": "string"}, "code": {"type": "integer"}, "detail": {"type": "string"}}}}}},
 "Delivery": {
   "description": "The mail of an invitation. accepted means: by the next mail server.",
   "type": "object", "required": ["state", "attempts"],

@@ -251,6 +251,8 @@ void World::mail_handed_over(const Id& key, const std::string& to, const std::st
     mail.link = link;
     mail.last_day = *last_day;
     mail.first_sent = now();
+    // Something newer is on its way into the daemon already.
+    mail.doubt = person->handed.empty() || person->handed.back().email != to || person->finished + 1 != person->handed.size();
   }
   ++mail.sends;
   log(fmt::format("relay: mail {} for {} to {}, try {}", message_id.substr(0, 8), person->id, to, mail.sends));

@@ -1,8 +1,10 @@
 """kill -9 at any moment of a bulk send: nothing is lost, copies are equal and few, a restart goes on by itself."""
 
 import collections
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import threading
 import unittest
@@ -45,7 +47,9 @@ class Kill(harness.Case):
         daemon.ctl("user", "import", path)
 
     def states(self, daemon):
-        return collections.Counter(item["state"] for item in daemon.json("invitation", "list", "--all")["items"])
+        """Invitations by state."""
+        counts = daemon.json("status")["counts"]
+        return {key.removeprefix("invitations_"): n for key, n in counts.items() if key.startswith("invitations_") and n}
 
     def check_copies(self, server, kills):
         by_id = collections.defaultdict(list)
@@ -90,6 +94,23 @@ class Kill(harness.Case):
         again = daemon.json("user", "send-verification", "--all", "--include-scheduled", "--yes", "--expect", "0")
         self.assertEqual(again["sent"], 0)
         self.assertEqual(again["skipped"]["cooldown"], PEOPLE)
+
+    def test_a_bulk_send_that_is_killed_while_it_is_being_released_goes_on_by_itself(self):
+        count = 1000
+        killer = Killer()
+        server = harness.SmtpServer(self, on_event=killer)
+        daemon = self.new_daemon(server.transport(CONNECTIONS), log="log: {level: info}").start()
+        self.import_people(daemon, count)
+        killer.arm(daemon.process.pid, "mail", 0)  # the first mail leaves while most are not released yet
+        daemon.run("user", "send-verification", "--all", "--include-scheduled", "--yes", "--expect", count)
+        daemon.wait_for("the kill", lambda: not daemon.running())
+        with contextlib.closing(sqlite3.connect(self.folder / "state" / "state.db")) as state:
+            open_items = state.execute("SELECT count(*) FROM invitations WHERE state = 'scheduled'").fetchone()[0]
+        self.assertGreater(open_items, 0, "the kill came too late to mean anything")
+        daemon.start()
+        daemon.wait_for("everybody to be released", lambda: "scheduled" not in self.states(daemon))
+        daemon.wait_for("everybody to get a mail", lambda: len({mail.to for mail in server.mails()}) == count)
+        self.check_copies(server, 1)
 
     def test_a_mail_taken_before_the_kill_goes_out_again_with_the_same_message_id_and_link(self):
         killer = Killer()
