@@ -278,7 +278,7 @@ constexpr std::string_view text = R"json({
     "identities": {"type": "array", "items": {"type": "object", "properties": {
       "name": {"type": "string"}, "plugin": {"type": "string"}, "state": {"type": "string"}, "waiting": {"type": "integer"}, "detail": {"type": "string"}}}}}},
 "OpenApi": {
-  "type": "object", "required": ["openapi", "info", "paths"],
+  "type": "object", "required": ["openapi", "info", "paths"], "additionalProperties": true,
   "properties": {"openapi": {"type": "string"}, "info": {"type": "object"}, "paths": {"type": "object"}}}
 })json";
 

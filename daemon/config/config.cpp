@@ -390,7 +390,10 @@ Config read(Reader& in, const std::shared_ptr<const SourceFile>& file) {
   config.sources = read_instances(in, "/sources", Role::source, file);
   config.transports = read_instances(in, "/transports", Role::transport, file);
   config.identities = read_instances(in, "/identities", Role::identity, file);
-  if (config.sources.empty()) config.sources.push_back(embedded(Role::source, "/sources", "manual", {}, file));
+  if (config.sources.empty()) {
+    config.sources.push_back(embedded(Role::source, "/sources", "manual", {}, file));
+    config.sources.push_back(embedded(Role::source, "/sources", "file", {}, file));  // reads what invitectl user import sends
+  }
   if (config.transports.empty()) {
     config.transports.push_back(
         embedded(Role::transport, "/transports", "maildir", {{"path", (config.state_dir / "outbox").string()}}, file));

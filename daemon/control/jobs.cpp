@@ -136,13 +136,16 @@ core::HttpBodyStream Jobs::follow(std::shared_ptr<Job> job, std::size_t from) {
         co_return json::serialize(json::object{{"event", "snapshot"}, {"job", reader->job->describe()}}) + "\n";
       }
       const auto& events = reader->job->events_;
-      if (reader->next >= events.size()) {
+      const auto ping_at = reader->clock->monotonic() + ping_each;
+      while (reader->next >= events.size()) {
         if (reader->job->ended()) co_return std::nullopt;
-        co_await reader->wakeup->wait_for(*reader->clock, ping_each);
+        const auto left = ping_at - reader->clock->monotonic();
+        if (left <= core::Milliseconds{0}) break;
+        // A ring may be kept from an event that was already told.
+        co_await reader->wakeup->wait_for(*reader->clock, left);
       }
       std::string piece;
       while (reader->next < events.size() && piece.size() < piece_bytes) piece += events[reader->next++];
-      if (piece.empty() && reader->job->ended()) co_return std::nullopt;
       if (piece.empty()) piece = "{\"event\":\"ping\"}\n";
       co_return piece;
     }

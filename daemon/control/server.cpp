@@ -75,20 +75,20 @@ Server::Server(boost::asio::any_io_executor executor, Desk& desk, const RoleGrou
     : desk_(desk),
       roles_(groups),
       handlers_(all_handlers(desk)),
-      http_(std::move(executor), limits_of(desk), [this](core::HttpRequest request) { return answer_with_zone(std::move(request)); }, log_failure) {}
+      http_(std::move(executor), limits_of(desk), [this](core::HttpRequest request) { return handle(std::move(request)); }, log_failure) {}
 
 core::Result<std::string> Server::listen(const std::filesystem::path& socket, unsigned mode) { return http_.listen_unix(socket, mode); }
 core::Result<std::string> Server::adopt(int descriptor) { return http_.adopt_listening_socket(descriptor); }
 boost::asio::awaitable<void> Server::stop(core::Milliseconds grace) { return http_.stop(desk_.clock, grace); }
 
-boost::asio::awaitable<core::HttpResponse> Server::answer_with_zone(core::HttpRequest request) {
-  auto response = co_await handle(std::move(request));
+boost::asio::awaitable<core::HttpResponse> Server::handle(core::HttpRequest request) {
+  auto response = co_await answer_to(std::move(request));
   // Times for people are local to the organisation, wherever the client runs.
   response.headers.emplace_back("Invited-Time-Zone", desk_.policies.organisation().zone);
   co_return response;
 }
 
-boost::asio::awaitable<core::HttpResponse> Server::handle(core::HttpRequest request) {
+boost::asio::awaitable<core::HttpResponse> Server::answer_to(core::HttpRequest request) {
   const auto role = roles_.of(request.peer);
   const std::string actor = actor_of(request.peer);
   const auto deny = [&](std::string_view needed) {

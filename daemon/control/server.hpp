@@ -103,7 +103,7 @@ public:
   boost::asio::awaitable<core::HttpResponse> handle(core::HttpRequest request);
 
 private:
-  boost::asio::awaitable<core::HttpResponse> answer_with_zone(core::HttpRequest request);
+  boost::asio::awaitable<core::HttpResponse> answer_to(core::HttpRequest request);
   Desk& desk_;
   Roles roles_;
   Handlers handlers_;

@@ -86,7 +86,9 @@ std::vector<std::string> split_names(std::string_view text) {
 
 void check_fields(const model::SourceRecord& record) {
   for (const auto& [name, value] : record.fields) {
-    if (std::find(known_fields.begin(), known_fields.end(), name) == known_fields.end())
+    // The customer's own fields (x_…) and a record's version are accepted from sources; nothing here uses them yet.
+    const bool own_field = name.starts_with("x_") || name == "version";
+    if (!own_field && std::find(known_fields.begin(), known_fields.end(), name) == known_fields.end())
       throw Rejected{name, "unknown_field", fmt::format("\"{}\" is not a field of a user.", name)};
     if (value.size() > 1'000) throw Rejected{name, "too_long", "The value is longer than 1,000 octets."};
     if (has_control_character(value)) throw Rejected{name, "control_character", "The value has a control character."};

@@ -3,7 +3,9 @@
 // Closures that are waiting when the last commit ended share the next transaction, each in a savepoint of its own: one that throws
 // undoes only itself. The awaiting coroutine resumes on its own executor when its closure is durable.
 //
-//   User user = co_await store.write([key](Db& db) { users::touch(db, key); return users::get(db, key); });
+//   User user = co_await [&] { return store.write([key](Db& db) { users::touch(db, key); return users::get(db, key); }); }();
+//
+// (Why the outer lambda: docs/decisions/0005-closures-in-co-await.md.)
 //
 // A closure runs on the store's thread: it captures values, touches nothing but the Db, and ends within about 20 ms at 1,000,000 users.
 #pragma once

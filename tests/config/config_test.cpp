@@ -442,8 +442,9 @@ TEST_CASE("the smallest file is enough, and every default is the one that is pro
   CHECK_FALSE(c.mail.reply_to);
   CHECK(c.mail.transport == "maildir");
   CHECK(c.mail.max_attempts == 12);
-  REQUIRE(c.sources.size() == 1);
+  REQUIRE(c.sources.size() == 2);
   CHECK(c.sources[0].plugin == "manual");
+  CHECK(c.sources.at(1).plugin == "file");
   REQUIRE(c.transports.size() == 1);
   CHECK(c.transports[0].embedded);
   CHECK(c.transports[0].plugin == "maildir");

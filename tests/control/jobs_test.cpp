@@ -138,6 +138,14 @@ TEST_CASE("a job's stream begins with a snapshot, goes on live, says ping when i
   CHECK(office.clock.now() - before == 15s);
   job->progress(1, 2, 0);
   CHECK(next().at("event") == "progress");
+  // What was rung for an event already told is no reason to say anything.
+  job->progress(2, 2, 0);
+  job->progress(2, 2, 0);
+  const auto told = office.call(stream()).value();
+  CHECK(std::count(told.begin(), told.end(), '\n') == 2);
+  const auto quiet_since = office.clock.now();
+  CHECK(next().at("event") == "ping");
+  CHECK(office.clock.now() - quiet_since == 15s);
   job->finish(job->row_counts());
   CHECK(next().at("event") == "done");
   CHECK_FALSE(office.call(stream()).has_value());

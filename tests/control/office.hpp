@@ -133,6 +133,7 @@ private:
   static void check(const Answer& answer, const api::Command* command) {
     CAPTURE(answer.status, json::serialize(answer.body));
     CHECK(header(answer, "Cache-Control") == "no-store");
+    CHECK(header(answer, "Invited-Time-Zone") == "Europe/Stockholm");
     if (answer.status >= 400) {
       CHECK(header(answer, "Content-Type") == "application/problem+json");
       CHECK(against_schema("Problem", answer.body) == std::vector<std::string>{});

@@ -220,6 +220,7 @@ TEST_CASE("send verification sends now, and says why it cannot") {
   office.add(R"({"user_id":"17","name":"Gone","login_email":"d@example.com","enabled":false})");
   CHECK(office.ask("POST", "/v1/users/17/send-verification").code() == "disabled");
   CHECK(office.ask("POST", "/v1/domains", R"({"name":"verified.example","method":"assertion"})", an_admin()).status == 201);
+  office.provider.away = true;
   office.add(R"({"user_id":"18","name":"Verified","login_email":"e@verified.example"})");
   CHECK(office.ask("POST", "/v1/users/18/send-verification").text("/action") == "connect");
   CHECK(office.postbox.sent.size() == 1);

@@ -1,6 +1,6 @@
-/* Preloaded before libfaketime 0.9.10, which turns an absolute timer of CLOCK_MONOTONIC by the distance to the fake date,
-   also when told to leave that clock alone: a timer that is due already (Asio asks for those by the absolute instant 1 ns)
-   then fires weeks later or never. Timers go to the kernel as they are. */
+/* Preloaded before libfaketime 0.9.10, which turns an absolute timer of CLOCK_MONOTONIC by the distance to the fake
+   date, also when told to leave that clock alone: a timer that is due already (Asio asks for those by the absolute
+   instant 1 ns) then fires weeks later or never. Timers go to the kernel as they are. */
 #define _GNU_SOURCE
 #include <sys/syscall.h>
 #include <sys/timerfd.h>

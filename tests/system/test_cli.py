@@ -22,7 +22,8 @@ class PublicCalls(harness.Case):
         start = day(60)
         daemon.ctl("user", "add", "--id", "14", "--name", "A. Example", "--login-email", "a.example@company.example", "--start-date", start)
         user = daemon.json("user", "show", "14")
-        self.assertEqual((user["id"], user["login_email"], user["connection"]), ("14", "a.example@company.example", "pending" if user["connection"] == "pending" else "not_connected"))
+        self.assertEqual((user["id"], user["login_email"]), ("14", "a.example@company.example"))
+        self.assertEqual(user["connection"], "not_connected")
         self.assertEqual(user["invitation"]["state"], "scheduled")
         self.assertIsNone(user["invitation"]["ends_at"])
         eve = day(59)
@@ -94,7 +95,7 @@ class PublicCalls(harness.Case):
         bad.write_text("user_id,name,start_date\n3,C,2026-12-01\n4,D,2026-02-30\n")
         self.assertEqual(ctl("user", "import", bad).returncode, 3)
         self.assertEqual(ctl("user", "import", bad, "--dry-run").returncode, 3)
-        self.assertEqual(ctl("user", "import", self.folder / "none.csv").returncode in (1, 2), True)
+        self.assertIn(ctl("user", "import", self.folder / "none.csv").returncode, (1, 2))
         for arguments in (["user", "show", "nobody"], ["why", "nobody"], ["invitation", "show", "018f0000-0000-7000-8000-000000000000"],
                           ["review", "approve", "nobody"], ["job", "show", "018f0000-0000-7000-8000-000000000000"], ["plugin", "describe", "nothing"],
                           ["domain", "remove", "unknown.example"]):
