@@ -203,6 +203,14 @@ EmploymentChange take_employment(Planner& planner, const Fields& fields, model::
   return {.changed = made_now || !(e == before), .made = made_now};
 }
 
+// The one that begins on the row's date, over or not: the same row again is about the same employment. Else the one in force.
+std::optional<model::Employment> employment_meant(Db& db, const Fields& fields, const core::Id& user) {
+  if (const auto start = fields.date("start_date")) {
+    if (auto same = store::employments::starting(db, user, *start)) return same;
+  }
+  return store::employments::in_force(db, user);
+}
+
 RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& record, const IntakeContext& context, Instant now, RowsSeen* seen) {
   RowResult result;
   result.line = record.line;
@@ -222,7 +230,7 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
   take_user_fields(fields, planner, user);
   if (user.name.empty()) throw Rejected{"name", "name_missing", "The user is new and the row has no name."};
   const EmailChange email = take_login_email(db, fields, user, seen);
-  std::optional<model::Employment> employment = present ? store::employments::in_force(db, user.key) : std::nullopt;
+  std::optional<model::Employment> employment = present ? employment_meant(db, fields, user.key) : std::nullopt;
   const EmploymentChange job = take_employment(planner, fields, user, employment, now);
 
   const bool user_changed = !present || !(user == *present);
@@ -247,9 +255,9 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
     Ask ask;
     if (present && email.changed && planner.supersede_for_new_email(db, user.key, context.actor, now)) {
       // W9: planned again, by the start date where there is one, else as the request it was.
-      if (employment) {
-        employment->hire_open = true;
-        store::employments::update(db, *employment);
+      if (auto in_force = store::employments::in_force(db, user.key)) {
+        in_force->hire_open = true;
+        store::employments::update(db, *in_force);
       } else {
         ask = {.asked = true, .cause = model::InvitationCause::asked};
       }

@@ -42,11 +42,10 @@ std::size_t Store::waiting() const {
 boost::asio::awaitable<void> Store::enqueue(std::function<void(Db&)> work, bool writes) {
   namespace asio = boost::asio;
   // A closure under way cannot be taken back: cancellation waits for it.
-  co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(
-      [this, writes](auto handler, std::function<void(Db&)> closure) {
-        push(Job{std::move(closure), asio::any_completion_handler<void(std::exception_ptr)>(std::move(handler)), writes, nullptr});
-      },
-      asio::use_awaitable, std::move(work));
+  auto initiation = [this, writes](auto handler, std::function<void(Db&)> closure) {
+    push(Job{std::move(closure), asio::any_completion_handler<void(std::exception_ptr)>(std::move(handler)), writes, nullptr});
+  };
+  co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(std::move(initiation), asio::use_awaitable, std::move(work));
 }
 
 void Store::push(Job job) {

@@ -251,6 +251,12 @@ std::optional<Employment> in_force(Db& db, const Id& user) {
   return one<Employment>(db.prepare(sql, user), employment_of);
 }
 
+std::optional<Employment> starting(Db& db, const Id& user, model::CivilDate start) {
+  static const std::string sql =
+      fmt::format("SELECT {} FROM employments WHERE user = ?1 AND start_date = ?2 ORDER BY withdrawn, key DESC LIMIT 1", select_employment);
+  return one<Employment>(db.prepare(sql, user, model::date_key(start)), employment_of);
+}
+
 std::vector<Employment> in_review(Db& db, const std::optional<Id>& after, std::size_t limit) {
   static const std::string sql =
       fmt::format("SELECT {} FROM employments WHERE review = 'pending' AND withdrawn = 0 AND key > ?1 ORDER BY key LIMIT ?2", select_employment);

@@ -35,6 +35,7 @@ REASONS = {
     "random": "only core/random draws randomness, so that one seed replays a run",
     "sleep": "a sleep is a race with a delay: wait for the event, or let the clock be moved",
     "detached": "nothing is started that cannot be stopped and awaited",
+    "co-await-closure": "g++ 12 destroys such a closure twice: docs/decisions/0005-closures-in-co-await.md",
     "stdout": "layers return and log; only programs print",
     "sql": "the store is the only place that knows SQL",
     "machine-path": "a path of one machine in the tree works on that machine only",
@@ -60,6 +61,8 @@ PLUGIN_CLOCK = re.compile(CLOCK.pattern.replace("|steady_clock", ""))
 RANDOM = re.compile(r"\brandom_device\b|\bmt19937\w*\b|(?<![\w.>])(?:std\s*::\s*|::\s*)?s?rand\s*\("
                     r"|\b(?:getrandom|getentropy|arc4random\w*|random_shuffle|RAND_bytes)\s*\(|\brandombytes_\w+")
 SLEEP = re.compile(r"\bthis_thread\s*::\s*sleep_(?:for|until)\b|(?<![\w.>:])(?:std\s*::\s*|::\s*)?(?:sleep|usleep|nanosleep)\s*\(")
+# A closure with captures of its own in the call that is awaited; [&] and [] are harmless.
+CO_AWAIT_CLOSURE = re.compile(r"co_await (?!\[&\])[^;{}]*[(,]\s*\[(?!&?\])[^\[\]]+\]\s*[({]")
 DETACHED = re.compile(r"\bdetached\b|\.\s*detach\s*\(\s*\)")
 STDOUT = re.compile(r"\bstd\s*::\s*cout\b|(?<![\w.>])(?:std\s*::\s*|::\s*)?(?:printf|puts|putchar)\s*\(|\bfmt\s*::\s*print\s*\(")
 SQL = re.compile(r"\bSELECT\s[^;]*?\bFROM\b|\bINSERT\s+(?:OR\s+\w+\s+)?INTO\b|\bUPDATE\s+\w+\s+SET\b|\bDELETE\s+FROM\b"
@@ -139,6 +142,7 @@ class Checker:
         self.search("random", path, code, RANDOM, "{} draws randomness")
         self.search("sleep", path, code, SLEEP, "{} sleeps")
         self.search("detached", path, code, DETACHED, "{}")
+        self.search("co-await-closure", path, code, CO_AWAIT_CLOSURE, "{}")
 
     def daemon(self):
         for path in self.files("daemon"):
@@ -278,6 +282,7 @@ PLANTED = [
     ("sleep", "tests/model/a.cpp", 1, "std::this_thread::sleep_for(1s);\n"),
     ("sleep", "tests/model/b.cpp", 1, "sleep(1);\n"),
     ("sleep", "daemon/app/a.cpp", 1, "::usleep(10);\n"),
+    ("co-await-closure", "daemon/web/e.cpp", 1, "auto x = co_await store_.read([key](Db& db) { return 1; });\n"),
     ("detached", "daemon/web/b.cpp", 1, "asio::co_spawn(e, f(), asio::detached);\n"),
     ("detached", "daemon/web/c.cpp", 1, "std::thread(f).detach();\n"),
     ("stdout", "daemon/service/f.cpp", 1, "std::cout << 1;\n"),

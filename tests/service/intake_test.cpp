@@ -141,6 +141,20 @@ TEST_CASE("the same file again changes nothing at all") {
   CHECK(b.dump() == before);
 }
 
+TEST_CASE("the row of a second job that was withdrawn changes nothing when it comes again, nor does the row of the first") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  const Row first = person("1", {{"login_email", "a@example.com"}, {"start_date", "2026-09-01"}, {"end_date", "2026-10-18"}});
+  const Row second = person("1", {{"start_date", "2026-12-01"}, {"end_date", ""}, {"withdrawn", "true"}});
+  CHECK(b.row(first) == "created");
+  CHECK(b.row(person("1", {{"start_date", "2026-12-01"}, {"end_date", ""}})) == "updated");
+  CHECK(b.row(second) == "updated");
+  const std::string before = b.dump();
+  CHECK(b.row(second) == "unchanged");
+  CHECK(b.row(first) == "unchanged");
+  CHECK(b.dump() == before);
+}
+
 TEST_CASE("a dry run gives the results of the real run and changes nothing") {
   Bench b;
   b.at("2026-10-20T08:00:00Z");

@@ -242,7 +242,7 @@ model::awaitable<core::Result<void>> HrSystem::finish(std::string, std::vector<m
     person.finished = index;
     person.read_once = true;
     const Version& version = person.handed.at(index);
-    if (version.withdrawn) world_.all_over(person);
+    if (world_.surely_withdrawn(person)) world_.all_over(person);
     // Another address while nothing is connected: what went to the old one is over.
     for (auto& [key, mail] : world_.mails) {
       if (mail.person == number && !version.email.empty() && mail.to != version.email && person.confirmed_emails.empty() &&

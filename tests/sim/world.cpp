@@ -154,6 +154,8 @@ std::vector<Version> World::believed(const Person& person) const {
 }
 
 bool World::surely_withdrawn(const Person& person) const {
+  // An older employment with an end counts as one of its own: it is in force again when the newer one is withdrawn.
+  if (std::any_of(person.handed.begin(), person.handed.end(), [](const Version& v) { return v.end.has_value(); })) return false;
   const auto versions = believed(person);
   return person.read_once && std::all_of(versions.begin(), versions.end(), [](const Version& v) { return v.withdrawn; });
 }
