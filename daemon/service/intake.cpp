@@ -203,10 +203,11 @@ EmploymentChange take_employment(Planner& planner, const Fields& fields, model::
   return {.changed = made_now || !(e == before), .made = made_now};
 }
 
-// The one that begins on the row's date, over or not: the same row again is about the same employment. Else the one in force.
+// The one that was made last, also when it is withdrawn, if it begins on the row's date: the same row again is about the same employment.
+// Else the one in force.
 std::optional<model::Employment> employment_meant(Db& db, const Fields& fields, const core::Id& user) {
   if (const auto start = fields.date("start_date")) {
-    if (auto same = store::employments::starting(db, user, *start)) return same;
+    if (auto newest = store::employments::newest(db, user); newest && newest->start_date == *start) return newest;
   }
   return store::employments::in_force(db, user);
 }

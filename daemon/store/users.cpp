@@ -251,10 +251,9 @@ std::optional<Employment> in_force(Db& db, const Id& user) {
   return one<Employment>(db.prepare(sql, user), employment_of);
 }
 
-std::optional<Employment> starting(Db& db, const Id& user, model::CivilDate start) {
-  static const std::string sql =
-      fmt::format("SELECT {} FROM employments WHERE user = ?1 AND start_date = ?2 ORDER BY withdrawn, key DESC LIMIT 1", select_employment);
-  return one<Employment>(db.prepare(sql, user, model::date_key(start)), employment_of);
+std::optional<Employment> newest(Db& db, const Id& user) {
+  static const std::string sql = fmt::format("SELECT {} FROM employments WHERE user = ? ORDER BY key DESC LIMIT 1", select_employment);
+  return one<Employment>(db.prepare(sql, user), employment_of);
 }
 
 std::vector<Employment> in_review(Db& db, const std::optional<Id>& after, std::size_t limit) {

@@ -38,8 +38,8 @@ void set_connection(Db& db, const Id& key, model::Connection connection);
 namespace employments {
 // The one in force: the latest that is not withdrawn, else the latest.
 [[nodiscard]] std::optional<Employment> in_force(Db& db, const Id& user);
-// The newest one that starts on this date, withdrawn or not.
-[[nodiscard]] std::optional<Employment> starting(Db& db, const Id& user, model::CivilDate start);
+// The one that was made last, withdrawn or not.
+[[nodiscard]] std::optional<Employment> newest(Db& db, const Id& user);
 [[nodiscard]] std::vector<Employment> in_review(Db& db, const std::optional<Id>& after, std::size_t limit);
 void insert(Db& db, const Employment& employment);
 void update(Db& db, const Employment& employment);
