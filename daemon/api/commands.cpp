@@ -333,8 +333,9 @@ std::vector<Command> bulk_commands() {
        .path = "/v1/plans/{id}/run",
        .role = Role::operator_,
        .help = "Run a bulk plan: exactly the users it named",
-       .description = "Nobody is added to what the plan counted; who connected, left or got a mail since is skipped and counted. "
-                      "409 with the code plan_not_runnable when the plan was run before.",
+       .description =
+           "Nobody is added to what the plan counted; who connected, left or got a mail since is skipped and counted. "
+           "409 with the code plan_not_runnable when the plan was run before.",
        .arguments = {path("id", "Id of the plan")},
        .changes = true,
        .confirm = true,

@@ -53,7 +53,8 @@ std::vector<config::Instance> all_instances(const config::Config& config) {
   return all;
 }
 
-// Templates and translations lie beside the program: PREFIX/sbin → PREFIX/share/invited, and the same in a build folder.
+// Templates and translations lie beside the program: PREFIX/sbin → PREFIX/share/invited, and the same in a build
+// folder.
 std::filesystem::path share_folder() {
   std::error_code error;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
@@ -75,16 +76,22 @@ core::Result<void> make_folder(const std::filesystem::path& folder, unsigned mod
   if (std::filesystem::is_directory(folder, error)) return {};
   std::filesystem::create_directories(folder.parent_path(), error);
   if (::mkdir(folder.c_str(), mode) != 0 && errno != EEXIST)
-    return core::fail(core::ErrorKind::unavailable, "folder_not_made", fmt::format("The folder cannot be made: {}.", std::generic_category().message(errno)), folder.string());
+    return core::fail(core::ErrorKind::unavailable, "folder_not_made",
+                      fmt::format("The folder cannot be made: {}.", std::generic_category().message(errno)),
+                      folder.string());
   return {};
 }
 
 int exit_code_of(const core::Error& error) {
   switch (error.kind) {
-    case core::ErrorKind::invalid: return EX_CONFIG;
-    case core::ErrorKind::forbidden: return EX_NOPERM;
-    case core::ErrorKind::internal: return EX_SOFTWARE;
-    default: return EX_UNAVAILABLE;
+    case core::ErrorKind::invalid:
+      return EX_CONFIG;
+    case core::ErrorKind::forbidden:
+      return EX_NOPERM;
+    case core::ErrorKind::internal:
+      return EX_SOFTWARE;
+    default:
+      return EX_UNAVAILABLE;
   }
 }
 
@@ -98,9 +105,12 @@ void tell_errors(const config::Errors& errors) {
 
 web::ClientAddress client_address(config::ClientAddressHeader header) {
   switch (header) {
-    case config::ClientAddressHeader::x_real_ip: return web::ClientAddress::x_real_ip;
-    case config::ClientAddressHeader::x_forwarded_for: return web::ClientAddress::x_forwarded_for;
-    case config::ClientAddressHeader::none: break;
+    case config::ClientAddressHeader::x_real_ip:
+      return web::ClientAddress::x_real_ip;
+    case config::ClientAddressHeader::x_forwarded_for:
+      return web::ClientAddress::x_forwarded_for;
+    case config::ClientAddressHeader::none:
+      break;
   }
   return web::ClientAddress::connection;
 }
@@ -112,7 +122,8 @@ std::string message_id_domain(const config::Config& config) {
 }
 
 // A request under a prefix that a source plugin registered: its records go the way of all records.
-awaitable<core::HttpResponse> serve_route(plugin::SourceAdapter* source, service::Intake* intake, std::function<void()> applied, core::HttpRequest request) {
+awaitable<core::HttpResponse> serve_route(plugin::SourceAdapter* source, service::Intake* intake,
+                                          std::function<void()> applied, core::HttpRequest request) {
   service::Intake::Run run(*intake, {source->name(), "source:" + source->name(), false}, {});
   const auto reply = co_await source->handle_http(std::move(request), run.sink());
   if (!run.results().empty()) applied();
@@ -163,7 +174,8 @@ private:
                            try {
                              std::rethrow_exception(error);
                            } catch (const std::exception& e) {
-                             log::error(events::internal_error, "A task of the daemon ended with an error", {{"task", std::string(name)}, {"why", e.what()}});
+                             log::error(events::internal_error, "A task of the daemon ended with an error",
+                                        {{"task", std::string(name)}, {"why", e.what()}});
                            }
                          }};
   std::unique_ptr<Fence> fence_;
@@ -203,7 +215,8 @@ int Daemon::open_state() {
     return EX_IOERR;
   }
   if (!held->empty()) {
-    log::warning(events::state_copied, "Sending is held until an operator confirms this state (invitectl state confirm)", {{"why", *held}});
+    log::warning(events::state_copied,
+                 "Sending is held until an operator confirms this state (invitectl state confirm)", {{"why", *held}});
     gate_.hold(*held);
   }
   const plugin::Secrets secrets(secret_places(config_));
@@ -222,8 +235,11 @@ int Daemon::open_state() {
   mail_writer_ = std::make_unique<TemplateMailWriter>(config_.mail, templates_);
 
   store_ = std::make_unique<store::Store>(*db_, executor, store::Store::Mode::threaded, [](const std::string& what) {
-    // A failed sync may have dropped what it says it wrote: never go on, recovery starts from the file (reliability R16).
-    log::error(events::internal_error, "The state could not be written durably; the daemon ends and recovers at its next start", {{"why", what}});
+    // A failed sync may have dropped what it says it wrote: never go on, recovery starts from the file (reliability
+    // R16).
+    log::error(events::internal_error,
+               "The state could not be written durably; the daemon ends and recovers at its next start",
+               {{"why", what}});
     std::_Exit(EX_IOERR);
   });
   return EX_OK;
@@ -245,7 +261,8 @@ void Daemon::make_registry() {
 void Daemon::make_services() {
   const auto executor = io_.get_executor();
   auto policies = std::make_shared<const model::Policies>(config_.policies);
-  planner_ = std::make_shared<service::Planner>(policies, clock_, random_, message_id_domain(config_), tokens_->current_key_id());
+  planner_ = std::make_shared<service::Planner>(policies, clock_, random_, message_id_domain(config_),
+                                                tokens_->current_key_id());
   model::Transport& transport = *registry_->transport(config_.mail.transport);
   model::Identity& identity = *registry_->identity(config_.identity);
   std::vector<model::Source*> sources;
@@ -256,14 +273,15 @@ void Daemon::make_services() {
   service::DeliverySettings delivery;
   delivery.base_url = config_.web.base_url;
   delivery.max_attempts = config_.mail.max_attempts;
-  delivery_ = std::make_unique<service::Delivery>(*store_, clock_, random_, executor, planner_, *tokens_, *mail_writer_, transport, gate_, scope_,
-                                                  ids_.next(), delivery);
+  delivery_ = std::make_unique<service::Delivery>(*store_, clock_, random_, executor, planner_, *tokens_, *mail_writer_,
+                                                  transport, gate_, scope_, ids_.next(), delivery);
   connecting_ = std::make_unique<service::Connecting>(*store_, clock_, random_, executor, planner_, identity);
   sweep_ = std::make_unique<service::Sweep>(*store_, clock_, planner_);
   reviews_ = std::make_unique<service::Reviews>(*store_, clock_, planner_);
   users_ = std::make_unique<service::Users>(*store_, clock_, planner_);
   domains_ = std::make_unique<service::Domains>(*store_, clock_, executor, planner_);
-  bulk_ = std::make_unique<service::Bulk>(*store_, clock_, planner_, std::chrono::minutes{config_.limits.cooldown_minutes});
+  bulk_ =
+      std::make_unique<service::Bulk>(*store_, clock_, planner_, std::chrono::minutes{config_.limits.cooldown_minutes});
   queries_ = std::make_unique<service::Queries>(*store_, clock_, planner_);
   links_ = std::make_unique<service::Links>(*store_, clock_, planner_, *tokens_, config_.limits.new_links_per_hour);
   jobs_ = std::make_unique<control::Jobs>(clock_, ids_, executor);
@@ -271,7 +289,8 @@ void Daemon::make_services() {
   std::vector<control::TransportInfo> transports;
   for (std::size_t i = 0; i < config_.transports.size(); ++i) {
     const auto& instance = config_.transports[i];
-    transports.push_back({instance.name, instance.plugin, registry_->transport(instance.name), instance.name == config_.mail.transport});
+    transports.push_back(
+        {instance.name, instance.plugin, registry_->transport(instance.name), instance.name == config_.mail.transport});
   }
   std::string identity_plugin;
   for (const auto& instance : config_.identities) {
@@ -300,15 +319,22 @@ void Daemon::make_services() {
       .import_bytes = static_cast<std::uint64_t>(config_.limits.import_max_mib) * 1024 * 1024,
       .confirm_state = [this](std::string actor) { return confirm_state(std::move(actor)); },
   });
-  control_ = std::make_unique<control::Server>(executor, *desk_,
-                                               control::RoleGroups{config_.control.viewer_group, config_.control.operator_group, config_.control.admin_group});
+  control_ = std::make_unique<control::Server>(
+      executor, *desk_,
+      control::RoleGroups{config_.control.viewer_group, config_.control.operator_group, config_.control.admin_group});
   web_ = std::make_unique<web::Server>(
       executor, clock_, *links_, templates_, planner_->policies(),
       web::Settings{config_.web.base_url, client_address(config_.web.client_address_header)},
       [this](const core::HttpRequest& request) -> std::optional<awaitable<core::HttpResponse>> {
         auto* source = registry_->route(request.path);
         if (source == nullptr) return std::nullopt;
-        return serve_route(source, intake_.get(), [this] { delivery_->ring(); connecting_->ring(); }, request);
+        return serve_route(
+            source, intake_.get(),
+            [this] {
+              delivery_->ring();
+              connecting_->ring();
+            },
+            request);
       });
   connect_wakeups();
 }
@@ -344,9 +370,13 @@ awaitable<int> Daemon::start() {
 
 void Daemon::tell_ready(std::int64_t users) const {
   log::info(events::daemon_started, "Ready",
-            {{"version", INVITED_VERSION}, {"users", std::to_string(users)}, {"control", config_.control.socket.string()}, {"web", web_at_},
+            {{"version", INVITED_VERSION},
+             {"users", std::to_string(users)},
+             {"control", config_.control.socket.string()},
+             {"web", web_at_},
              {"transport", config_.mail.transport}});
-  core::sd::ready(fmt::format("Ready; {} users, {} sources, mails by {}", users, config_.sources.size(), config_.mail.transport));
+  core::sd::ready(
+      fmt::format("Ready; {} users, {} sources, mails by {}", users, config_.sources.size(), config_.mail.transport));
 }
 
 bool Daemon::listen() {
@@ -367,7 +397,8 @@ bool Daemon::listen() {
       tell_refused(done.error());
       return false;
     }
-    // Without a socket unit: those who may look may connect. A missing group, or a daemon without the right, leaves it to the owner.
+    // Without a socket unit: those who may look may connect. A missing group, or a daemon without the right, leaves it
+    // to the owner.
     if (const group* viewers = getgrnam(config_.control.viewer_group.c_str()))
       (void)!::chown(config_.control.socket.c_str(), static_cast<uid_t>(-1), viewers->gr_gid);
   }
@@ -424,7 +455,8 @@ awaitable<void> Daemon::advance_fence() {
 }
 
 awaitable<void> Daemon::confirm_state(std::string actor) {
-  const auto confirm = [fence = fence_.get(), planner = planner_, actor = std::move(actor), now = clock_.now()](store::Db& db) {
+  const auto confirm = [fence = fence_.get(), planner = planner_, actor = std::move(actor),
+                        now = clock_.now()](store::Db& db) {
     planner->audit(db, now, actor, "state.confirmed", "state");
     fence->confirm(db);
   };
@@ -438,13 +470,15 @@ void Daemon::reload() {
     tell_errors(fresh.error());
     log::error(events::config_refused, "The new configuration is refused; the old one stays in force", {});
   } else if (auto templates = load_templates(*fresh); !templates) {
-    log::error(events::config_refused, "The new templates are refused; the old ones stay in force", {{"where", templates.error().location}, {"why", templates.error().message}});
+    log::error(events::config_refused, "The new templates are refused; the old ones stay in force",
+               {{"where", templates.error().location}, {"why", templates.error().message}});
   } else {
     log::set_level(fresh->log_level);
     templates_ = *templates;
     mail_writer_->use(templates_);
     web_->use(templates_);
-    log::info(events::config_reloaded, "Templates, texts and the log level are read again; everything else counts after a restart", {});
+    log::info(events::config_reloaded,
+              "Templates, texts and the log level are read again; everything else counts after a restart", {});
   }
   core::sd::ready("Ready");
 }
@@ -466,13 +500,16 @@ awaitable<int> Daemon::stop() {
   // No new work; what is outstanding may end within the grace, else it is found claimed at the next start.
   gate_.hold("The daemon is stopping.");
   const auto until = clock_.monotonic() + stop_grace;
-  while (delivery_ && delivery_->status().outstanding > 0 && clock_.monotonic() < until) co_await clock_.sleep_for(Milliseconds{20});
+  while (delivery_ && delivery_->status().outstanding > 0 && clock_.monotonic() < until)
+    co_await clock_.sleep_for(Milliseconds{20});
   scope_.stop();
   co_await scope_.join();
   bool left_behind = false;
   if (registry_) {
     const auto names = co_await registry_->stop(plugin_grace);
-    for (const auto& name : names) log::error(events::plugin_stuck, "A plugin instance did not come back; the process ends without it", {{"instance", name}});
+    for (const auto& name : names)
+      log::error(events::plugin_stuck, "A plugin instance did not come back; the process ends without it",
+                 {{"instance", name}});
     left_behind = !names.empty();
   }
   if (left_behind) {
@@ -492,7 +529,8 @@ int run_to_end(asio::io_context& io, Step step) {
       try {
         std::rethrow_exception(error);
       } catch (const std::exception& e) {
-        log::error(events::internal_error, "The daemon ends because of an error it did not expect", {{"why", e.what()}});
+        log::error(events::internal_error, "The daemon ends because of an error it did not expect",
+                   {{"why", e.what()}});
       }
     }
     io.stop();
@@ -549,7 +587,8 @@ int run(config::Config config, const Options& options) {
   }
   auto db = store::Db::open((config.state_dir / "state.db").string());
   if (!db) {
-    log::error(events::store_refused, "The state cannot be used", {{"where", db.error().location}, {"why", db.error().message}});
+    log::error(events::store_refused, "The state cannot be used",
+               {{"where", db.error().location}, {"why", db.error().message}});
     return exit_code_of(db.error());
   }
   asio::io_context io(1);

@@ -1,4 +1,5 @@
-// The composition root: the one place that makes long-lived objects, in the order of their dependence, and ends them in reverse.
+// The composition root: the one place that makes long-lived objects, in the order of their dependence, and ends them in
+// reverse.
 //
 //   return app::run(config, options);     // until SIGTERM; an exit code of sysexits.h
 #pragma once
@@ -18,7 +19,8 @@ struct Options {
 // Prints every error; 0 or 78.
 [[nodiscard]] int check_config(const config::Config& config);
 
-// Runs the daemon in the foreground. 0 after an orderly end; 69 unavailable (state or socket in use), 70 internal, 74 I/O, 78 configuration.
+// Runs the daemon in the foreground. 0 after an orderly end; 69 unavailable (state or socket in use), 70 internal, 74
+// I/O, 78 configuration.
 [[nodiscard]] int run(config::Config config, const Options& options);
 
 }  // namespace invited::app

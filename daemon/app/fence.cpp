@@ -23,14 +23,15 @@ std::int64_t number(const std::string& text) {
 }  // namespace
 
 std::string Fence::inode() const {
-  struct stat info {};
+  struct stat info{};
   if (::stat(database_.c_str(), &info) != 0) return {};
   return std::to_string(info.st_ino);
 }
 
 core::Result<void> Fence::write_file(store::Db& db, std::int64_t count) const {
   meta::put(db, "fence_count", std::to_string(count));
-  return core::write_file_atomically(file_, fmt::format("{} {}\n", meta::get(db, "instance").value_or(""), count), 0600);
+  return core::write_file_atomically(file_, fmt::format("{} {}\n", meta::get(db, "instance").value_or(""), count),
+                                     0600);
 }
 
 core::Result<std::string> Fence::check(store::Db& db, core::Random& random) {
@@ -51,12 +52,15 @@ core::Result<std::string> Fence::check(store::Db& db, core::Random& random) {
       held = "The state folder was copied or restored (the database is another file than the one last used).";
     } else if (!text) {
       held = "The file \"fence\" is missing beside the database: the state folder was restored or tidied by hand.";
-    } else if (const auto space = text->find(' '); text->substr(0, space) != instance || number(text->substr(space + 1)) > count) {
+    } else if (const auto space = text->find(' ');
+               text->substr(0, space) != instance || number(text->substr(space + 1)) > count) {
       held = "The database is older than the last run: a backup was restored over it.";
     }
   }
   meta::put(db, "held", held);
-  const std::int64_t next = std::max(number(meta::get(db, "fence_count").value_or("0")), text ? number(text->substr(text->find(' ') + 1)) : 0) + 1;
+  const std::int64_t next = std::max(number(meta::get(db, "fence_count").value_or("0")),
+                                     text ? number(text->substr(text->find(' ') + 1)) : 0) +
+                            1;
   // The counter in the file is not moved while held: every start says so again until someone confirms.
   if (held.empty()) {
     if (auto written = write_file(db, next); !written) return core::fail(written.error());

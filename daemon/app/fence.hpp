@@ -1,7 +1,8 @@
 // PRODUCT §7 rule 9: a restored backup or a copied state folder mails nobody before an operator says so.
 //
-// The database knows its own file (inode) and a counter; a small file beside it knows the counter, too. A state that was copied has another inode; one that
-// was restored has a counter that is behind. Either way sending is held until `invitectl state confirm`.
+// The database knows its own file (inode) and a counter; a small file beside it knows the counter, too. A state that
+// was copied has another inode; one that was restored has a counter that is behind. Either way sending is held until
+// `invitectl state confirm`.
 #pragma once
 
 #include <filesystem>
@@ -15,7 +16,8 @@ namespace invited::app {
 
 class Fence {
 public:
-  Fence(std::filesystem::path database, std::filesystem::path file) : database_(std::move(database)), file_(std::move(file)) {}
+  Fence(std::filesystem::path database, std::filesystem::path file)
+      : database_(std::move(database)), file_(std::move(file)) {}
 
   // At start, before anything else uses the database: empty if all is as it was left, else why sending must be held.
   [[nodiscard]] core::Result<std::string> check(store::Db& db, core::Random& random);

@@ -1,6 +1,8 @@
-// The keys that links are made with: from credentials where the configuration names them, else one of the daemon's own in the state folder.
+// The keys that links are made with: from credentials where the configuration names them, else one of the daemon's own
+// in the state folder.
 //
-// A key that lies beside the database protects nobody who can copy both: docs/guide/first-day.md says how to give it as a credential.
+// A key that lies beside the database protects nobody who can copy both: docs/guide/first-day.md says how to give it as
+// a credential.
 #pragma once
 
 #include <filesystem>
@@ -15,6 +17,8 @@
 namespace invited::app {
 
 // Blocks on the disk; makes state_dir/link.key (0600) at the first start without configured keys.
-[[nodiscard]] core::Result<std::vector<core::TokenKey>> load_link_keys(const config::Config& config, const plugin::Secrets& secrets, core::Random& random);
+[[nodiscard]] core::Result<std::vector<core::TokenKey>> load_link_keys(const config::Config& config,
+                                                                       const plugin::Secrets& secrets,
+                                                                       core::Random& random);
 
 }  // namespace invited::app

@@ -2,14 +2,15 @@
 
 namespace invited::app {
 
-core::Result<model::OutgoingMail> TemplateMailWriter::write(const service::MailFacts& facts, const std::string& link, const model::Policy& policy,
-                                                            core::Instant now) {
+core::Result<model::OutgoingMail> TemplateMailWriter::write(const service::MailFacts& facts, const std::string& link,
+                                                            const model::Policy& policy, core::Instant now) {
   render::VerificationMail mail;
   mail.from = {mail_.from.name, mail_.from.address};
   mail.to = {facts.user.name, facts.invitation.login_email};
   if (mail_.reply_to) mail.reply_to = render::Mailbox{mail_.reply_to->name, mail_.reply_to->address};
   mail.organisation = policy.name;
-  mail.locale = render::choose_locale({.query = {}, .user = facts.user.locale, .company = policy.locale, .accept_language = {}});
+  mail.locale =
+      render::choose_locale({.query = {}, .user = facts.user.locale, .company = policy.locale, .accept_language = {}});
   mail.link = link;
   // The shortest promise: as if the mail were accepted now. Accepted later, the link only lives longer (PRODUCT §3).
   mail.last_valid_day = model::link_last_day(now, policy.zone, policy.valid_days);

@@ -12,9 +12,10 @@ namespace invited::app {
 
 class TemplateMailWriter final : public service::MailWriter {
 public:
-  TemplateMailWriter(config::Mail mail, std::shared_ptr<const render::Templates> templates) : mail_(std::move(mail)), templates_(std::move(templates)) {}
-  [[nodiscard]] core::Result<model::OutgoingMail> write(const service::MailFacts& facts, const std::string& link, const model::Policy& policy,
-                                                        core::Instant now) override;
+  TemplateMailWriter(config::Mail mail, std::shared_ptr<const render::Templates> templates)
+      : mail_(std::move(mail)), templates_(std::move(templates)) {}
+  [[nodiscard]] core::Result<model::OutgoingMail> write(const service::MailFacts& facts, const std::string& link,
+                                                        const model::Policy& policy, core::Instant now) override;
   void use(std::shared_ptr<const render::Templates> templates) { templates_ = std::move(templates); }
 
 private:

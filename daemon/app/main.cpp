@@ -1,4 +1,5 @@
-// invited: the daemon's command line. Exit codes are those of sysexits.h: 64 usage, 69 unavailable, 70 internal, 74 I/O, 78 configuration.
+// invited: the daemon's command line. Exit codes are those of sysexits.h: 64 usage, 69 unavailable, 70 internal, 74
+// I/O, 78 configuration.
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sysexits.h>
@@ -16,9 +17,10 @@ namespace po = boost::program_options;
 int run(int argc, char** argv) {
   po::options_description options("invited - from the people an HR system knows to a working sign-in\n\nOptions");
   std::string file;
-  options.add_options()("config", po::value<std::string>(&file)->value_name("FILE"), "configuration (default: /etc/invited/invited.yaml)")(
-      "check-config", "check the configuration and every plugin in it, then exit: 0 good, 78 with every error told")("version", "print the version")(
-      "help", "print this");
+  options.add_options()("config", po::value<std::string>(&file)->value_name("FILE"),
+                        "configuration (default: /etc/invited/invited.yaml)")(
+      "check-config", "check the configuration and every plugin in it, then exit: 0 good, 78 with every error told")(
+      "version", "print the version")("help", "print this");
   po::variables_map given;
   try {
     po::store(po::parse_command_line(argc, argv, options), given);

@@ -32,7 +32,8 @@ json::array plugins_json(const plugin::ModuleInfo& module, const std::vector<plu
       used.emplace_back(instance.name);
       if (instance.state != "running") summary += fmt::format("{} is {}. ", instance.name, instance.state);
       if (instance.misbehaviour > 0)
-        summary += fmt::format("{} broke the contract {} times, last: {}. ", instance.name, instance.misbehaviour, instance.last_misbehaviour);
+        summary += fmt::format("{} broke the contract {} times, last: {}. ", instance.name, instance.misbehaviour,
+                               instance.last_misbehaviour);
     }
     all.push_back(json::object{{"name", info.name},
                                {"version", info.version},
@@ -70,9 +71,13 @@ control::PluginDesk plugin_desk(plugin::Registry& registry) {
   };
   desk.check = [&registry](const std::string& path) {
     const auto checked = registry.check(path);
-    if (!checked) return json::object{{"ok", false}, {"name", path}, {"message", checked.error().message}, {"plugin", nullptr}};
+    if (!checked)
+      return json::object{{"ok", false}, {"name", path}, {"message", checked.error().message}, {"plugin", nullptr}};
     const auto plugins = plugins_json(*checked, {});
-    return json::object{{"ok", true}, {"name", path}, {"message", fmt::format("{} may be loaded.", checked->file)}, {"plugin", plugins.empty() ? json::value(nullptr) : plugins.front()}};
+    return json::object{{"ok", true},
+                        {"name", path},
+                        {"message", fmt::format("{} may be loaded.", checked->file)},
+                        {"plugin", plugins.empty() ? json::value(nullptr) : plugins.front()}};
   };
   return desk;
 }

@@ -392,7 +392,8 @@ Config read(Reader& in, const std::shared_ptr<const SourceFile>& file) {
   config.identities = read_instances(in, "/identities", Role::identity, file);
   if (config.sources.empty()) {
     config.sources.push_back(embedded(Role::source, "/sources", "manual", {}, file));
-    config.sources.push_back(embedded(Role::source, "/sources", "file", {}, file));  // reads what invitectl user import sends
+    config.sources.push_back(
+        embedded(Role::source, "/sources", "file", {}, file));  // reads what invitectl user import sends
   }
   if (config.transports.empty()) {
     config.transports.push_back(

@@ -21,42 +21,61 @@ json::array names_json(const std::vector<std::string>& names) {
 
 std::string title_of(unsigned status) {
   switch (status) {
-    case 400: return "The request is not well formed";
-    case 403: return "Not permitted";
-    case 404: return "Not found";
-    case 405: return "Method not allowed";
-    case 409: return "Not possible in this state";
-    case 413: return "Too large";
-    case 422: return "The request cannot be carried out as it is";
-    case 503: return "Not possible now";
-    default: return "Something went wrong inside the daemon";
+    case 400:
+      return "The request is not well formed";
+    case 403:
+      return "Not permitted";
+    case 404:
+      return "Not found";
+    case 405:
+      return "Method not allowed";
+    case 409:
+      return "Not possible in this state";
+    case 413:
+      return "Too large";
+    case 422:
+      return "The request cannot be carried out as it is";
+    case 503:
+      return "Not possible now";
+    default:
+      return "Something went wrong inside the daemon";
   }
 }
 
 unsigned status_of(core::ErrorKind kind) {
   switch (kind) {
-    case core::ErrorKind::invalid: return 422;
-    case core::ErrorKind::not_found: return 404;
-    case core::ErrorKind::conflict: return 409;
-    case core::ErrorKind::forbidden: return 403;
-    case core::ErrorKind::unavailable: return 503;
-    case core::ErrorKind::too_large: return 413;
-    case core::ErrorKind::internal: return 500;
+    case core::ErrorKind::invalid:
+      return 422;
+    case core::ErrorKind::not_found:
+      return 404;
+    case core::ErrorKind::conflict:
+      return 409;
+    case core::ErrorKind::forbidden:
+      return 403;
+    case core::ErrorKind::unavailable:
+      return 503;
+    case core::ErrorKind::too_large:
+      return 413;
+    case core::ErrorKind::internal:
+      return 500;
   }
   return 500;
 }
 
-json::value decision_or_null(const std::string& user_id, const std::string& name, const std::optional<model::Decision>& decision,
-                             const std::string& zone) {
+json::value decision_or_null(const std::string& user_id, const std::string& name,
+                             const std::optional<model::Decision>& decision, const std::string& zone) {
   if (!decision || decision->action == model::Action::none || decision->action == model::Action::review) return nullptr;
   return plan_item_json(user_id, name, *decision, zone);
 }
 
 }  // namespace
 
-json::value when(const std::optional<core::Instant>& at) { return at ? json::value(model::to_utc_text(*at)) : json::value(nullptr); }
+json::value when(const std::optional<core::Instant>& at) {
+  return at ? json::value(model::to_utc_text(*at)) : json::value(nullptr);
+}
 
-json::object invitation_json(const model::Invitation& i, const std::optional<model::Delivery>& delivery, const std::string& user_id) {
+json::object invitation_json(const model::Invitation& i, const std::optional<model::Delivery>& delivery,
+                             const std::string& user_id) {
   json::value mail = nullptr;
   if (delivery)
     mail = json::object{{"state", model::to_text(delivery->state)},
@@ -139,7 +158,8 @@ json::object review_json(const service::UserView& view) {
           {"decided_at", when(e.reviewed_at)}};
 }
 
-json::object plan_item_json(const std::string& user_id, const std::string& name, const model::Decision& d, const std::string& zone) {
+json::object plan_item_json(const std::string& user_id, const std::string& name, const model::Decision& d,
+                            const std::string& zone) {
   return {{"user", user_id},
           {"name", name},
           {"action", model::to_text(d.action)},
@@ -152,11 +172,13 @@ json::object plan_item_json(const std::string& user_id, const std::string& name,
 
 json::object why_json(const service::Why& why) {
   json::array reasons;
-  for (const auto& reason : why.now.reasons) reasons.push_back(json::object{{"code", reason.code}, {"text", reason.text}});
+  for (const auto& reason : why.now.reasons)
+    reasons.push_back(json::object{{"code", reason.code}, {"text", reason.text}});
   json::array what_if;
   for (const auto& other : why.what_if) {
-    what_if.push_back(json::object{{"change", other.change},
-                                   {"next", decision_or_null(why.user.user_id, why.user.name, other.decision, why.zone)}});
+    what_if.push_back(
+        json::object{{"change", other.change},
+                     {"next", decision_or_null(why.user.user_id, why.user.name, other.decision, why.zone)}});
   }
   return {{"user", why.user.user_id},
           {"name", why.user.name},
@@ -166,7 +188,11 @@ json::object why_json(const service::Why& why) {
 }
 
 json::object domain_json(const model::Domain& d) {
-  return {{"name", d.name}, {"state", model::to_text(d.state)}, {"method", d.method}, {"actor", d.actor}, {"since", model::to_utc_text(d.since)}};
+  return {{"name", d.name},
+          {"state", model::to_text(d.state)},
+          {"method", d.method},
+          {"actor", d.actor},
+          {"since", model::to_utc_text(d.since)}};
 }
 
 json::object source_json(const service::SourceStatus& s) {
@@ -175,12 +201,15 @@ json::object source_json(const service::SourceStatus& s) {
           {"state", s.trouble.empty() ? "idle" : "failing"},
           {"last_run_at", when(s.last_read)},
           {"next_run_at", nullptr},
-          {"detail", !s.trouble.empty() ? s.trouble : s.fetches ? fmt::format("{} rows since the start", s.rows) : "takes what is pushed to it"}};
+          {"detail", !s.trouble.empty() ? s.trouble
+                     : s.fetches        ? fmt::format("{} rows since the start", s.rows)
+                                        : "takes what is pushed to it"}};
 }
 
 json::object audit_json(const model::AuditEvent& e) {
-  return {{"seq", e.seq},         {"at", model::to_utc_text(e.at)}, {"actor", e.actor},  {"action", e.action},
-          {"subject", e.subject}, {"reason", e.reason},             {"detail", e.detail}};
+  return {{"seq", e.seq},       {"at", model::to_utc_text(e.at)}, {"actor", e.actor},
+          {"action", e.action}, {"subject", e.subject},           {"reason", e.reason},
+          {"detail", e.detail}};
 }
 
 core::HttpResponse answer(unsigned status, const json::value& body) {
@@ -195,11 +224,17 @@ core::HttpResponse list_answer(json::array items, json::value next_cursor) {
   return answer(200, json::object{{"items", std::move(items)}, {"next_cursor", std::move(next_cursor)}});
 }
 
-core::HttpResponse problem(unsigned status, const std::string& code, const std::string& detail, const std::vector<ProblemDetail>& errors) {
-  json::object body{{"type", "urn:invited:problem:" + code}, {"title", title_of(status)}, {"status", status}, {"detail", detail}, {"code", code}};
+core::HttpResponse problem(unsigned status, const std::string& code, const std::string& detail,
+                           const std::vector<ProblemDetail>& errors) {
+  json::object body{{"type", "urn:invited:problem:" + code},
+                    {"title", title_of(status)},
+                    {"status", status},
+                    {"detail", detail},
+                    {"code", code}};
   if (!errors.empty()) {
     json::array all;
-    for (const auto& error : errors) all.push_back(json::object{{"where", error.where}, {"code", error.code}, {"message", error.message}});
+    for (const auto& error : errors)
+      all.push_back(json::object{{"where", error.where}, {"code", error.code}, {"message", error.message}});
     body["errors"] = std::move(all);
   }
   core::HttpResponse response = answer(status, body);

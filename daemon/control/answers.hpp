@@ -16,11 +16,12 @@ namespace invited::control {
 
 [[nodiscard]] boost::json::value when(const std::optional<core::Instant>& at);  // "…Z" or null
 [[nodiscard]] boost::json::object user_json(const service::UserView& view, const model::Policies& policies);
-[[nodiscard]] boost::json::object invitation_json(const model::Invitation& invitation, const std::optional<model::Delivery>& delivery,
+[[nodiscard]] boost::json::object invitation_json(const model::Invitation& invitation,
+                                                  const std::optional<model::Delivery>& delivery,
                                                   const std::string& user_id);
 [[nodiscard]] boost::json::object review_json(const service::UserView& view);
-[[nodiscard]] boost::json::object plan_item_json(const std::string& user_id, const std::string& name, const model::Decision& decision,
-                                                 const std::string& zone);
+[[nodiscard]] boost::json::object plan_item_json(const std::string& user_id, const std::string& name,
+                                                 const model::Decision& decision, const std::string& zone);
 [[nodiscard]] boost::json::object why_json(const service::Why& why);
 [[nodiscard]] boost::json::object domain_json(const model::Domain& domain);
 [[nodiscard]] boost::json::object source_json(const service::SourceStatus& source);

@@ -13,8 +13,9 @@ using core::HttpResponse;
 namespace {
 
 json::object transport_json(const Desk& desk, const TransportInfo& transport) {
-  json::object body{{"name", transport.name}, {"plugin", transport.plugin}, {"state", "ready"}, {"in_use", transport.in_use},
-                    {"outstanding", 0},       {"retry_at", nullptr},        {"detail", ""}};
+  json::object body{
+      {"name", transport.name}, {"plugin", transport.plugin}, {"state", "ready"}, {"in_use", transport.in_use},
+      {"outstanding", 0},       {"retry_at", nullptr},        {"detail", ""}};
   if (!transport.in_use) return body;
   const auto status = desk.delivery.status();
   body["outstanding"] = status.outstanding;
@@ -27,7 +28,8 @@ json::object transport_json(const Desk& desk, const TransportInfo& transport) {
 }
 
 const TransportInfo* find_transport(const Desk& desk, const std::string& name) {
-  const auto found = std::find_if(desk.transports.begin(), desk.transports.end(), [&](const auto& t) { return t.name == name; });
+  const auto found =
+      std::find_if(desk.transports.begin(), desk.transports.end(), [&](const auto& t) { return t.name == name; });
   return found == desk.transports.end() ? nullptr : &*found;
 }
 
@@ -86,10 +88,12 @@ awaitable<HttpResponse> sync_sources(Desk* desk, Call call) {
     if (source.fetches) {
       names.push_back(source.name);
     } else if (!wanted.empty()) {
-      co_return problem(409, "source_not_fetched", fmt::format("The source \"{}\" is not fetched: it takes what is pushed to it.", wanted));
+      co_return problem(409, "source_not_fetched",
+                        fmt::format("The source \"{}\" is not fetched: it takes what is pushed to it.", wanted));
     }
   }
-  if (!wanted.empty() && names.empty()) co_return problem(404, "unknown_source", fmt::format("There is no source \"{}\".", wanted));
+  if (!wanted.empty() && names.empty())
+    co_return problem(404, "unknown_source", fmt::format("There is no source \"{}\".", wanted));
   auto job = desk->jobs.start("sync", call.actor, call.dry_run);
   desk->scope.spawn("sync", run_sync(desk, job, std::move(names), call.dry_run));
   co_return answer(202, json::object{{"job", job->id()}});
@@ -100,7 +104,9 @@ awaitable<HttpResponse> test_transport(Desk* desk, Call call) {
   const TransportInfo* transport = find_transport(*desk, name);
   if (transport == nullptr) co_return unknown_transport(name);
   const auto probed = co_await transport->port->probe();
-  co_return answer(200, json::object{{"ok", probed.has_value()}, {"name", name}, {"message", probed ? *probed : probed.error().message}});
+  co_return answer(
+      200,
+      json::object{{"ok", probed.has_value()}, {"name", name}, {"message", probed ? *probed : probed.error().message}});
 }
 
 }  // namespace
@@ -134,7 +140,9 @@ void add_installation_handlers(Handlers& handlers, Desk& desk) {
     const auto described = d->plugins.describe(call.text("name"));
     return now(described ? answer(200, *described) : problem(described.error()));
   };
-  handlers["plugin.check"] = [d, now](const Call& call) { return now(answer(200, d->plugins.check(call.text("path")))); };
+  handlers["plugin.check"] = [d, now](const Call& call) {
+    return now(answer(200, d->plugins.check(call.text("path"))));
+  };
 }
 
 }  // namespace invited::control

@@ -37,10 +37,12 @@ awaitable<HttpResponse> list_invitations(Desk* desk, Call call) {
   }
   std::optional<bool> held;
   if (call.values.contains("held")) held = call.flag("held");
-  const auto views = co_await desk->queries.invitations(model::parse_invitation_state(call.text("state")), held, call.text("user"), before, limit);
+  const auto views = co_await desk->queries.invitations(model::parse_invitation_state(call.text("state")), held,
+                                                        call.text("user"), before, limit);
   json::array items;
   for (const auto& view : views) items.push_back(view_json(view));
-  co_return list_answer(std::move(items), views.size() == limit ? json::value(views.back().invitation.key.text()) : json::value(nullptr));
+  co_return list_answer(std::move(items),
+                        views.size() == limit ? json::value(views.back().invitation.key.text()) : json::value(nullptr));
 }
 
 awaitable<HttpResponse> show_invitation(Desk* desk, std::string id) {
@@ -55,7 +57,8 @@ using Act = awaitable<core::Result<void>> (service::Users::*)(core::Id, service:
 
 awaitable<HttpResponse> act_on(Desk* desk, Act act, Call call) {
   const auto key = core::Id::parse(call.text("id"));
-  if (!key) co_return problem(404, "unknown_invitation", fmt::format("There is no invitation \"{}\".", call.text("id")));
+  if (!key)
+    co_return problem(404, "unknown_invitation", fmt::format("There is no invitation \"{}\".", call.text("id")));
   // Seen in the change's own transaction: a dry run gives the same answer.
   auto seen = std::make_shared<json::object>();
   const service::Act by = act_of(call, [desk, seen, key = *key](store::Db& db) {
@@ -69,7 +72,8 @@ awaitable<HttpResponse> act_on(Desk* desk, Act act, Call call) {
 awaitable<HttpResponse> list_reviews(Desk* desk, Call call) {
   const auto limit = static_cast<std::size_t>(std::clamp<std::int64_t>(call.integer("limit", 100), 1, 1'000));
   const std::string wanted = call.text("state");
-  const auto state = model::parse_review_state(wanted.empty() ? "pending" : wanted).value_or(model::ReviewState::pending);
+  const auto state =
+      model::parse_review_state(wanted.empty() ? "pending" : wanted).value_or(model::ReviewState::pending);
   std::optional<core::Id> after;
   if (const auto cursor = call.text("cursor"); !cursor.empty()) {
     after = core::Id::parse(cursor);

@@ -40,16 +40,23 @@ std::optional<core::Instant> until_of(const std::string& text, core::Instant now
   const auto count = number_of(std::string_view(text).substr(0, text.size() - 1));
   if (!count || *count < 0 || *count > 100'000) return std::nullopt;
   switch (text.back()) {
-    case 'h': return now + std::chrono::hours{*count};
-    case 'd': return now + std::chrono::hours{24 * *count};
-    case 'w': return now + std::chrono::hours{24 * 7 * *count};
-    default: return std::nullopt;
+    case 'h':
+      return now + std::chrono::hours{*count};
+    case 'd':
+      return now + std::chrono::hours{24 * *count};
+    case 'w':
+      return now + std::chrono::hours{24 * 7 * *count};
+    default:
+      return std::nullopt;
   }
 }
 
 awaitable<HttpResponse> show_plan(Desk* desk, Call call) {
   const auto until = until_of(call.text("until"), desk->clock.now(), desk->policies.organisation().zone);
-  if (!until) co_return problem(422, "bad_until", fmt::format("\"{}\" is neither a length (12h, 60d, 8w) nor a day (2026-12-01).", call.text("until")));
+  if (!until)
+    co_return problem(
+        422, "bad_until",
+        fmt::format("\"{}\" is neither a length (12h, 60d, 8w) nor a day (2026-12-01).", call.text("until")));
   const auto limit = static_cast<std::size_t>(std::clamp<std::int64_t>(call.integer("limit", 100), 1, 1'000));
   const auto from = cursor_of(call);
   if (!from) co_return bad_cursor();
@@ -81,13 +88,20 @@ awaitable<json::object> status_json(Desk* desk) {
   const auto held = co_await desk->queries.invitations(std::nullopt, true, "", std::nullopt, 20);
   const auto now = desk->clock.now();
   const auto delivery = desk->delivery.status();
-  json::object numbers{{"users", counts.users}, {"held", counts.held}, {"provider_tasks", counts.provider_tasks}, {"accepted_since_start", delivery.accepted}};
+  json::object numbers{{"users", counts.users},
+                       {"held", counts.held},
+                       {"provider_tasks", counts.provider_tasks},
+                       {"accepted_since_start", delivery.accepted}};
   for (const auto& [state, n] : counts.invitations) numbers["invitations_" + state] = n;
   for (const auto& [state, n] : counts.deliveries) numbers["mails_" + state] = n;
   json::array waits;
-  if (!desk->gate.held().empty()) waits.emplace_back(desk->gate.held() + " Look at the plan (invitectl plan show), then: invitectl state confirm");
-  for (const auto& source : desk->gate.unread_sources()) waits.emplace_back("The source " + source + " is being read for the first time since the start.");
-  if (delivery.paused) waits.emplace_back(fmt::format("The transport is paused for {} s: {}", delivery.resumes_in.count() / 1'000, delivery.trouble));
+  if (!desk->gate.held().empty())
+    waits.emplace_back(desk->gate.held() + " Look at the plan (invitectl plan show), then: invitectl state confirm");
+  for (const auto& source : desk->gate.unread_sources())
+    waits.emplace_back("The source " + source + " is being read for the first time since the start.");
+  if (delivery.paused)
+    waits.emplace_back(
+        fmt::format("The transport is paused for {} s: {}", delivery.resumes_in.count() / 1'000, delivery.trouble));
   json::array parked;
   for (const auto& view : held) {
     parked.push_back(json::object{{"invitation", view.invitation.key.text()},
@@ -107,21 +121,24 @@ awaitable<json::object> status_json(Desk* desk) {
   }
   json::array sources;
   for (const auto& source : desk->fetching.status()) sources.push_back(source_json(source));
-  co_return json::object{
-      {"version", desk->version},
-      {"organisation", desk->policies.organisation().name},
-      {"zone", desk->policies.organisation().zone},
-      {"now", model::to_utc_text(now)},
-      {"started_at", model::to_utc_text(desk->started_at)},
-      {"ready", waits.empty()},
-      {"sending", desk->gate.open() && !delivery.paused},
-      {"waits_for", std::move(waits)},
-      {"counts", std::move(numbers)},
-      {"held", std::move(parked)},
-      {"next", nullptr},
-      {"transports", std::move(transports)},
-      {"sources", std::move(sources)},
-      {"identities", json::array{json::object{{"name", desk->identity}, {"plugin", desk->identity_plugin}, {"state", "ready"}, {"waiting", counts.provider_tasks}, {"detail", ""}}}}};
+  co_return json::object{{"version", desk->version},
+                         {"organisation", desk->policies.organisation().name},
+                         {"zone", desk->policies.organisation().zone},
+                         {"now", model::to_utc_text(now)},
+                         {"started_at", model::to_utc_text(desk->started_at)},
+                         {"ready", waits.empty()},
+                         {"sending", desk->gate.open() && !delivery.paused},
+                         {"waits_for", std::move(waits)},
+                         {"counts", std::move(numbers)},
+                         {"held", std::move(parked)},
+                         {"next", nullptr},
+                         {"transports", std::move(transports)},
+                         {"sources", std::move(sources)},
+                         {"identities", json::array{json::object{{"name", desk->identity},
+                                                                 {"plugin", desk->identity_plugin},
+                                                                 {"state", "ready"},
+                                                                 {"waiting", counts.provider_tasks},
+                                                                 {"detail", ""}}}}};
 }
 
 awaitable<HttpResponse> show_status(Desk* desk, Call) {
@@ -147,7 +164,8 @@ awaitable<HttpResponse> list_audit(Desk* desk, Call call) {
   const auto events = co_await desk->queries.audit(range, call.text("subject"), limit);
   json::array items;
   for (const auto& event : events) items.push_back(audit_json(event));
-  co_return list_answer(std::move(items), events.size() == limit ? json::value(std::to_string(events.back().seq)) : json::value(nullptr));
+  co_return list_answer(std::move(items),
+                        events.size() == limit ? json::value(std::to_string(events.back().seq)) : json::value(nullptr));
 }
 
 awaitable<HttpResponse> verify_audit(Desk* desk, Call) {
@@ -155,7 +173,8 @@ awaitable<HttpResponse> verify_audit(Desk* desk, Call) {
   json::object body{{"ok", !result.broken}, {"checked", result.checked}, {"first_bad_seq", nullptr}};
   if (result.broken) {
     body["first_bad_seq"] = *result.broken;
-    body["message"] = fmt::format("The record is broken at event {}: it was changed, removed or reordered after it was written.", *result.broken);
+    body["message"] = fmt::format(
+        "The record is broken at event {}: it was changed, removed or reordered after it was written.", *result.broken);
   } else {
     body["message"] = fmt::format("All {} events are as they were written.", result.checked);
   }
@@ -193,7 +212,8 @@ HttpResponse ndjson(core::HttpBodyStream stream) {
 
 awaitable<HttpResponse> follow_events(Desk* desk, Call call) {
   std::int64_t after = call.integer("from", 0) - 1;
-  if (!call.values.contains("from")) after = co_await desk->store.read([](store::Db& db) { return store::audit::last_seq(db); });
+  if (!call.values.contains("from"))
+    after = co_await desk->store.read([](store::Db& db) { return store::audit::last_seq(db); });
   auto reader = std::make_shared<AuditReader>(AuditReader{desk, after, call.text("subject")});
   co_return ndjson([reader] { return AuditReader::step(reader); });
 }
@@ -203,7 +223,10 @@ awaitable<HttpResponse> follow_events(Desk* desk, Call call) {
 void add_running_handlers(Handlers& handlers, Desk& desk) {
   Desk* d = &desk;
   const auto now = [](HttpResponse response) -> awaitable<HttpResponse> { co_return response; };
-  const auto unknown_job = [](const std::string& id) { return problem(404, "unknown_job", fmt::format("There is no job {} (jobs are kept for a while after their end).", id)); };
+  const auto unknown_job = [](const std::string& id) {
+    return problem(404, "unknown_job",
+                   fmt::format("There is no job {} (jobs are kept for a while after their end).", id));
+  };
   handlers["plan.show"] = [d](Call call) { return show_plan(d, std::move(call)); };
   handlers["why"] = [d](Call call) { return show_why(d, std::move(call)); };
   handlers["status"] = [d](Call call) { return show_status(d, std::move(call)); };
@@ -219,7 +242,8 @@ void add_running_handlers(Handlers& handlers, Desk& desk) {
     json::array items;
     for (std::size_t i = *from; i < jobs.size() && items.size() < limit; ++i) items.push_back(jobs.at(i)->describe());
     const std::size_t end = *from + items.size();
-    return now(list_answer(std::move(items), end < jobs.size() ? json::value(std::to_string(end)) : json::value(nullptr)));
+    return now(
+        list_answer(std::move(items), end < jobs.size() ? json::value(std::to_string(end)) : json::value(nullptr)));
   };
   handlers["job.show"] = [d, now, unknown_job](const Call& call) {
     const auto job = d->jobs.find(call.text("id"));

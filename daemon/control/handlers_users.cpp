@@ -53,10 +53,15 @@ std::string record_body(const json::object& values) {
 }
 
 // Aggregates are made outside of coroutines: g++ 12 destroys their temporaries twice inside one.
-service::IntakeContext context_of(const std::string& source, const Call& call) { return {source, call.actor, call.dry_run}; }
-model::SourcePush record_push(const json::object& record) { return {"record", "application/json", "", record_body(record)}; }
+service::IntakeContext context_of(const std::string& source, const Call& call) {
+  return {source, call.actor, call.dry_run};
+}
+model::SourcePush record_push(const json::object& record) {
+  return {"record", "application/json", "", record_body(record)};
+}
 model::SourcePush import_push(Call& call) {
-  return {"import", std::string(call.request.header("content-type")), call.text("file_name"), std::move(call.request.body)};
+  return {"import", std::string(call.request.header("content-type")), call.text("file_name"),
+          std::move(call.request.body)};
 }
 
 awaitable<HttpResponse> user_answer(Desk* desk, std::string user_id, unsigned status) {
@@ -88,20 +93,31 @@ private:
 // Adds or changes one user through the source that takes records: by hand is a source like any other.
 awaitable<HttpResponse> write_record(Desk* desk, Call call, json::object record) {
   const std::string source = desk->fetching.taker_of("record");
-  if (source.empty()) co_return problem(409, "no_manual_source", "No configured source takes records by hand: add a source with the plugin \"manual\".");
+  if (source.empty())
+    co_return problem(409, "no_manual_source",
+                      "No configured source takes records by hand: add a source with the plugin \"manual\".");
   auto rows = std::make_shared<std::vector<model::RowResult>>();
   const Seen seen;
   model::SourcePush push = record_push(record);
   service::IntakeContext context = context_of(source, call);
-  context.look = [look = seen.look_for(std::string(record.at("user_id").as_string()))](store::Db& db, const model::RowResult&) { look(db); };
-  service::RowsProgress progress = [rows](const std::vector<model::RowResult>& chunk) { rows->insert(rows->end(), chunk.begin(), chunk.end()); };
+  context.look = [look = seen.look_for(std::string(record.at("user_id").as_string()))](
+                     store::Db& db, const model::RowResult&) { look(db); };
+  service::RowsProgress progress = [rows](const std::vector<model::RowResult>& chunk) {
+    rows->insert(rows->end(), chunk.begin(), chunk.end());
+  };
   const auto reply = co_await desk->fetching.push(source, std::move(push), std::move(context), std::move(progress));
   if (!reply) co_return problem(reply.error());
-  if (rows->empty() && reply->status >= 400 && reply->status < 500) co_return problem(422, "source_refused", reply->body);
-  if (rows->empty()) co_return problem(500, "source_gave_nothing", "The source took the record and gave nothing back: look at the journal for its plugin.");
+  if (rows->empty() && reply->status >= 400 && reply->status < 500)
+    co_return problem(422, "source_refused", reply->body);
+  if (rows->empty())
+    co_return problem(500, "source_gave_nothing",
+                      "The source took the record and gave nothing back: look at the journal for its plugin.");
   const model::RowResult& row = rows->front();
   if (row.outcome == model::RowOutcome::rejected) co_return rejected(row);
-  if (!seen.user()) co_return problem(500, "source_gave_another", "The source gave back another user than the one it was given: look at the journal for its plugin.");
+  if (!seen.user())
+    co_return problem(
+        500, "source_gave_another",
+        "The source gave back another user than the one it was given: look at the journal for its plugin.");
   json::object body = to_json(row);
   body.erase("line");
   body["user"] = user_json(*seen.user(), desk->policies);
@@ -124,7 +140,9 @@ awaitable<HttpResponse> list_users(Desk* desk, Call call) {
 awaitable<HttpResponse> add_user(Desk* desk, Call call) {
   const auto present = co_await desk->queries.user(call.text("user_id"));
   if (present)
-    co_return problem(409, "user_exists", fmt::format("There is already a user \"{}\": change it with user set.", present->loaded.user.user_id));
+    co_return problem(
+        409, "user_exists",
+        fmt::format("There is already a user \"{}\": change it with user set.", present->loaded.user.user_id));
   json::object record = call.values;
   co_return co_await write_record(desk, std::move(call), std::move(record));
 }
@@ -138,7 +156,8 @@ awaitable<HttpResponse> set_user(Desk* desk, Call call) {
   co_return co_await write_record(desk, std::move(call), std::move(record));
 }
 
-awaitable<void> run_import(Desk* desk, std::shared_ptr<Job> job, std::string source, model::SourcePush push, service::IntakeContext context) {
+awaitable<void> run_import(Desk* desk, std::shared_ptr<Job> job, std::string source, model::SourcePush push,
+                           service::IntakeContext context) {
   std::string trouble;
   service::RowsProgress progress = [job](const std::vector<model::RowResult>& rows) {
     for (const auto& row : rows) job->row(row);
@@ -146,7 +165,8 @@ awaitable<void> run_import(Desk* desk, std::shared_ptr<Job> job, std::string sou
   try {
     const auto reply = co_await desk->fetching.push(source, std::move(push), std::move(context), std::move(progress));
     if (!reply) trouble = reply.error().message;
-    if (reply && reply->status >= 400) trouble = reply->body.empty() ? fmt::format("the source refused the file ({})", reply->status) : reply->body;
+    if (reply && reply->status >= 400)
+      trouble = reply->body.empty() ? fmt::format("the source refused the file ({})", reply->status) : reply->body;
   } catch (...) {
     trouble = trouble_of(std::current_exception()) + "; rows before this are applied, import the file again to go on";
   }
@@ -160,8 +180,11 @@ awaitable<void> run_import(Desk* desk, std::shared_ptr<Job> job, std::string sou
 awaitable<HttpResponse> import_users(Desk* desk, Call call) {
   std::string source = call.text("source");
   if (source.empty()) source = desk->fetching.taker_of("import");
-  if (source.empty()) co_return problem(409, "no_import_source", "No configured source reads files: add a source with the plugin \"file\".");
-  if (!desk->fetching.has(source)) co_return problem(404, "unknown_source", fmt::format("There is no source \"{}\".", source));
+  if (source.empty())
+    co_return problem(409, "no_import_source",
+                      "No configured source reads files: add a source with the plugin \"file\".");
+  if (!desk->fetching.has(source))
+    co_return problem(404, "unknown_source", fmt::format("There is no source \"{}\".", source));
   auto job = desk->jobs.start("import", call.actor, call.dry_run);
   model::SourcePush push = import_push(call);
   service::IntakeContext context = context_of(source, call);
@@ -176,7 +199,8 @@ awaitable<HttpResponse> send_one(Desk* desk, Call call) {
   const auto applied = co_await desk->users.send_verification(id, by);
   if (!applied) co_return problem(applied.error());
   const bool connecting = applied->connecting || applied->decision.action == model::Action::connect;
-  co_return answer(200, json::object{{"action", connecting ? "connect" : "send"}, {"user", user_json(seen.user().value(), desk->policies)}});
+  co_return answer(200, json::object{{"action", connecting ? "connect" : "send"},
+                                     {"user", user_json(seen.user().value(), desk->policies)}});
 }
 
 template <class Act>
@@ -196,17 +220,23 @@ Handler user_act(Desk* desk, Act act) {
 
 awaitable<HttpResponse> make_plan(Desk* desk, Call call) {
   service::BulkRequest request;
-  if (const auto* filter = call.values.if_contains("filter"); filter != nullptr && filter->is_object()) request.filter = filter_of(filter->as_object());
+  if (const auto* filter = call.values.if_contains("filter"); filter != nullptr && filter->is_object())
+    request.filter = filter_of(filter->as_object());
   request.include_scheduled = call.flag("include_scheduled");
   request.include_recent = call.flag("include_recent");
   const auto plan = co_await desk->bulk.plan(request, call.actor);
   json::object skipped;
-  for (const auto code : {"connected", "no_login_email", "in_review", "disabled", "verified_domain", "scheduled", "cooldown"}) skipped[code] = 0;
+  for (const auto code :
+       {"connected", "no_login_email", "in_review", "disabled", "verified_domain", "scheduled", "cooldown"})
+    skipped[code] = 0;
   for (const auto& [code, count] : plan.skipped) skipped[code] = count;
   json::array examples;
   for (const auto& user_id : plan.examples) {
     if (const auto view = co_await desk->queries.user(user_id))
-      examples.push_back(json::object{{"user", user_id}, {"name", view->loaded.user.name}, {"login_email", view->loaded.user.login_email}, {"action", "send"}});
+      examples.push_back(json::object{{"user", user_id},
+                                      {"name", view->loaded.user.name},
+                                      {"login_email", view->loaded.user.login_email},
+                                      {"action", "send"}});
   }
   co_return answer(201, json::object{{"plan", plan.key.text()},
                                      {"matched", plan.matched},
@@ -216,7 +246,9 @@ awaitable<HttpResponse> make_plan(Desk* desk, Call call) {
                                      {"examples", std::move(examples)}});
 }
 
-void tell(Job& job, const service::BulkProgress& progress) { job.progress(progress.done, progress.total, 0); }
+void tell(Job& job, const service::BulkProgress& progress) {
+  job.progress(progress.done, progress.total, 0);
+}
 
 json::object bulk_counts(const service::BulkProgress& progress) {
   json::object skipped;
@@ -237,7 +269,8 @@ awaitable<void> run_bulk(Desk* desk, std::shared_ptr<Job> job, core::Id plan) {
 }
 
 HttpResponse unknown_plan(const Call& call) {
-  return problem(404, "unknown_plan", fmt::format("There is no plan \"{}\" (one that is not run is kept for a day).", call.text("id")));
+  return problem(404, "unknown_plan",
+                 fmt::format("There is no plan \"{}\" (one that is not run is kept for a day).", call.text("id")));
 }
 
 awaitable<HttpResponse> run_plan(Desk* desk, Call call) {
@@ -246,7 +279,8 @@ awaitable<HttpResponse> run_plan(Desk* desk, Call call) {
   const auto look = [plan = *key](store::Db& db) { return store::plans::get(db, plan).has_value(); };
   const bool known = co_await desk->store.read(look);
   if (!known) co_return unknown_plan(call);
-  if (call.dry_run) co_return problem(422, "plan_is_the_dry_run", "The plan itself is the dry run: nothing more is to be computed.");
+  if (call.dry_run)
+    co_return problem(422, "plan_is_the_dry_run", "The plan itself is the dry run: nothing more is to be computed.");
   const auto started = co_await desk->bulk.start(*key);
   if (!started) co_return problem(started.error());
   auto job = desk->jobs.start("send-verification", call.actor, false);
@@ -272,13 +306,18 @@ void add_user_handlers(Handlers& handlers, Desk& desk) {
   handlers["user.set"] = [d](Call call) { return set_user(d, std::move(call)); };
   handlers["user.import"] = [d](Call call) { return import_users(d, std::move(call)); };
   handlers["user.send-verification"] = [d](Call call) { return send_one(d, std::move(call)); };
-  handlers["user.disconnect"] = user_act(d, [](service::Users& users, std::string id, service::Act act) { return users.disconnect(std::move(id), std::move(act)); });
-  handlers["user.reset-password"] =
-      user_act(d, [](service::Users& users, std::string id, service::Act act) { return users.reset_password(std::move(id), std::move(act)); });
-  handlers["user.enable"] =
-      user_act(d, [](service::Users& users, std::string id, service::Act act) { return users.set_enabled(std::move(id), true, std::move(act)); });
-  handlers["user.disable"] =
-      user_act(d, [](service::Users& users, std::string id, service::Act act) { return users.set_enabled(std::move(id), false, std::move(act)); });
+  handlers["user.disconnect"] = user_act(d, [](service::Users& users, std::string id, service::Act act) {
+    return users.disconnect(std::move(id), std::move(act));
+  });
+  handlers["user.reset-password"] = user_act(d, [](service::Users& users, std::string id, service::Act act) {
+    return users.reset_password(std::move(id), std::move(act));
+  });
+  handlers["user.enable"] = user_act(d, [](service::Users& users, std::string id, service::Act act) {
+    return users.set_enabled(std::move(id), true, std::move(act));
+  });
+  handlers["user.disable"] = user_act(d, [](service::Users& users, std::string id, service::Act act) {
+    return users.set_enabled(std::move(id), false, std::move(act));
+  });
   handlers["plan.create"] = [d](Call call) { return make_plan(d, std::move(call)); };
   handlers["plan.run"] = [d](Call call) { return run_plan(d, std::move(call)); };
 }

@@ -19,8 +19,13 @@ constexpr core::Milliseconds ping_each{15'000};
 }  // namespace
 
 json::object to_json(const model::RowResult& row) {
-  return {{"line", row.line},     {"user", row.user},     {"result", row.result()},
-          {"reason", row.reason}, {"applied", model::to_text(row.applied)}, {"column", row.column}, {"message", row.message}};
+  return {{"line", row.line},
+          {"user", row.user},
+          {"result", row.result()},
+          {"reason", row.reason},
+          {"applied", model::to_text(row.applied)},
+          {"column", row.column},
+          {"message", row.message}};
 }
 
 std::string trouble_of(const std::exception_ptr& error) {
@@ -37,7 +42,12 @@ std::string trouble_of(const std::exception_ptr& error) {
 }
 
 Job::Job(core::Clock& clock, std::string id, std::string kind, std::string actor, bool dry_run)
-    : id_(std::move(id)), kind_(std::move(kind)), actor_(std::move(actor)), dry_run_(dry_run), clock_(clock), started_at_(clock.now()) {}
+    : id_(std::move(id)),
+      kind_(std::move(kind)),
+      actor_(std::move(actor)),
+      dry_run_(dry_run),
+      clock_(clock),
+      started_at_(clock.now()) {}
 
 void Job::add(json::object event) {
   event["seq"] = events_.size();
@@ -60,12 +70,16 @@ void Job::progress(std::int64_t done, std::optional<std::int64_t> total, std::in
   done_ = done;
   total_ = total;
   failed_ = failed;
-  add({{"event", "progress"}, {"done", done}, {"total", total ? json::value(*total) : json::value(nullptr)}, {"failed", failed}});
+  add({{"event", "progress"},
+       {"done", done},
+       {"total", total ? json::value(*total) : json::value(nullptr)},
+       {"failed", failed}});
 }
 
 json::object Job::row_counts() const {
   json::object counts;
-  for (std::size_t i = 0; i < outcomes_.size(); ++i) counts[model::to_text(static_cast<model::RowOutcome>(i))] = outcomes_.at(i);
+  for (std::size_t i = 0; i < outcomes_.size(); ++i)
+    counts[model::to_text(static_cast<model::RowOutcome>(i))] = outcomes_.at(i);
   return counts;
 }
 

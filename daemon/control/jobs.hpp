@@ -1,5 +1,5 @@
-// Long work with a stream of events. A job lives in memory: what it changes is durable by itself, and its events are kept until newer jobs
-// push it out.
+// Long work with a stream of events. A job lives in memory: what it changes is durable by itself, and its events are
+// kept until newer jobs push it out.
 //
 //   auto job = jobs.start("import", actor, dry_run);
 //   job->row(result);  job->progress(done, total, failed);  job->finish(counts);
@@ -66,7 +66,8 @@ private:
 
 class Jobs {
 public:
-  Jobs(core::Clock& clock, core::IdSource& ids, boost::asio::any_io_executor executor) : clock_(clock), ids_(ids), executor_(std::move(executor)) {}
+  Jobs(core::Clock& clock, core::IdSource& ids, boost::asio::any_io_executor executor)
+      : clock_(clock), ids_(ids), executor_(std::move(executor)) {}
 
   std::shared_ptr<Job> start(std::string kind, std::string actor, bool dry_run);
   [[nodiscard]] std::shared_ptr<Job> find(const std::string& id) const;

@@ -1,5 +1,5 @@
-// Who may do what on the control socket: the kernel's word about the peer, mapped to viewer < operator < admin by Unix group
-// (ARCHITECTURE §8). Root and the daemon's own uid are admin.
+// Who may do what on the control socket: the kernel's word about the peer, mapped to viewer < operator < admin by Unix
+// group (ARCHITECTURE §8). Root and the daemon's own uid are admin.
 #pragma once
 
 #include <cstdint>

@@ -19,7 +19,8 @@ Handlers all_handlers(Desk& desk) {
   add_installation_handlers(handlers, desk);
   add_running_handlers(handlers, desk);
   for (const api::Command& command : api::commands()) {
-    if (!command.method.empty() && !handlers.contains(command.id)) throw std::logic_error("no handler for the command " + std::string(command.id));
+    if (!command.method.empty() && !handlers.contains(command.id))
+      throw std::logic_error("no handler for the command " + std::string(command.id));
   }
   return handlers;
 }
@@ -46,7 +47,8 @@ void log_failure(const std::exception_ptr& error) {
 }
 
 core::HttpResponse no_route(const api::NoRoute& none) {
-  if (none.allowed.empty()) return problem(404, "unknown_path", "There is nothing at this path; /openapi.json lists what there is.");
+  if (none.allowed.empty())
+    return problem(404, "unknown_path", "There is nothing at this path; /openapi.json lists what there is.");
   auto response = problem(405, "method_not_allowed", "This path takes other methods.");
   std::string allowed;
   for (const auto method : none.allowed) allowed += (allowed.empty() ? "" : ", ") + std::string(method);
@@ -75,11 +77,19 @@ Server::Server(boost::asio::any_io_executor executor, Desk& desk, const RoleGrou
     : desk_(desk),
       roles_(groups),
       handlers_(all_handlers(desk)),
-      http_(std::move(executor), limits_of(desk), [this](core::HttpRequest request) { return handle(std::move(request)); }, log_failure) {}
+      http_(
+          std::move(executor), limits_of(desk),
+          [this](core::HttpRequest request) { return handle(std::move(request)); }, log_failure) {}
 
-core::Result<std::string> Server::listen(const std::filesystem::path& socket, unsigned mode) { return http_.listen_unix(socket, mode); }
-core::Result<std::string> Server::adopt(int descriptor) { return http_.adopt_listening_socket(descriptor); }
-boost::asio::awaitable<void> Server::stop(core::Milliseconds grace) { return http_.stop(desk_.clock, grace); }
+core::Result<std::string> Server::listen(const std::filesystem::path& socket, unsigned mode) {
+  return http_.listen_unix(socket, mode);
+}
+core::Result<std::string> Server::adopt(int descriptor) {
+  return http_.adopt_listening_socket(descriptor);
+}
+boost::asio::awaitable<void> Server::stop(core::Milliseconds grace) {
+  return http_.stop(desk_.clock, grace);
+}
 
 boost::asio::awaitable<core::HttpResponse> Server::handle(core::HttpRequest request) {
   auto response = co_await answer_to(std::move(request));
@@ -93,9 +103,13 @@ boost::asio::awaitable<core::HttpResponse> Server::answer_to(core::HttpRequest r
   const std::string actor = actor_of(request.peer);
   const auto deny = [&](std::string_view needed) {
     core::log::warning(core::events::control_denied, "A request on the control socket was refused",
-                       {{"actor", actor}, {"method", request.method}, {"path", core::log::printable(request.path)}, {"role_needed", std::string(needed)}});
+                       {{"actor", actor},
+                        {"method", request.method},
+                        {"path", core::log::printable(request.path)},
+                        {"role_needed", std::string(needed)}});
     return problem(403, "not_permitted",
-                   fmt::format("{} may not do this: it needs the role {}. An administrator gives roles by Unix group.", actor, needed));
+                   fmt::format("{} may not do this: it needs the role {}. An administrator gives roles by Unix group.",
+                               actor, needed));
   };
   if (!role) co_return deny("viewer");
   const auto routed = api::route(request.method, request.path);
@@ -121,10 +135,14 @@ boost::asio::awaitable<core::HttpResponse> Server::answer_to(core::HttpRequest r
   } catch (...) {
     log_failure(std::current_exception());
   }
-  if (full) co_return problem(503, "state_not_writable", "The state cannot be written now (disk full?): free space, then try again. Nothing was changed.");
+  if (full)
+    co_return problem(503, "state_not_writable",
+                      "The state cannot be written now (disk full?): free space, then try again. Nothing was changed.");
   if (conflict)
-    co_return problem(409, "changed_meanwhile", "Somebody else changed this in the same moment: look again, then repeat. Nothing was changed.");
-  co_return problem(500, "internal", "The request failed inside the daemon: its journal says why (journalctl -u invited).");
+    co_return problem(409, "changed_meanwhile",
+                      "Somebody else changed this in the same moment: look again, then repeat. Nothing was changed.");
+  co_return problem(500, "internal",
+                    "The request failed inside the daemon: its journal says why (journalctl -u invited).");
 }
 
 }  // namespace invited::control

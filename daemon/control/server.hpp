@@ -1,7 +1,8 @@
-// The control socket: HTTP/1.1 and JSON on a Unix socket, everything routed and checked by the one command table (api/commands.hpp).
+// The control socket: HTTP/1.1 and JSON on a Unix socket, everything routed and checked by the one command table
+// (api/commands.hpp).
 //
-// A handler is keyed by its command's id; the constructor refuses to build a server in which a command has no handler. Each request is known by its
-// peer's uid and groups; each change carries the actor into the audit. [core-thread]
+// A handler is keyed by its command's id; the constructor refuses to build a server in which a command has no handler.
+// Each request is known by its peer's uid and groups; each change carries the actor into the audit. [core-thread]
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -82,7 +83,7 @@ struct Desk {
   Jobs& jobs;
   std::vector<TransportInfo> transports;
   PluginDesk plugins;
-  std::string identity;         // instance name
+  std::string identity;  // instance name
   std::string identity_plugin;
   std::string version;
   core::Instant started_at;

@@ -27,7 +27,8 @@ std::string flags_text(const BulkRequest& request) {
 
 }  // namespace
 
-std::string_view bulk_outcome(const model::Facts& facts, bool include_scheduled, bool include_recent, core::Milliseconds cooldown) {
+std::string_view bulk_outcome(const model::Facts& facts, bool include_scheduled, bool include_recent,
+                              core::Milliseconds cooldown) {
   const model::Decision decision = model::decide(facts);
   switch (decision.action) {
     case Action::connect:
@@ -42,8 +43,11 @@ std::string_view bulk_outcome(const model::Facts& facts, bool include_scheduled,
       return decision.reason();
   }
   const model::Invitation* invitation = facts.invitation;
-  if (!include_scheduled && invitation != nullptr && invitation->state == InvitationState::scheduled) return model::reason::scheduled;
-  if (!include_recent && invitation != nullptr && invitation->accepted_at && *invitation->accepted_at + cooldown > facts.now) return model::reason::cooldown;
+  if (!include_scheduled && invitation != nullptr && invitation->state == InvitationState::scheduled)
+    return model::reason::scheduled;
+  if (!include_recent && invitation != nullptr && invitation->accepted_at &&
+      *invitation->accepted_at + cooldown > facts.now)
+    return model::reason::cooldown;
   return will_send;
 }
 
@@ -53,11 +57,13 @@ Bulk::Bulk(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> pla
 boost::asio::awaitable<BulkPlan> Bulk::plan(BulkRequest request, std::string actor) {
   const Instant now = clock_.now();
   BulkPlan plan;
-  plan.key = co_await [&] { return store_.write([planner = planner_, request, actor, now](Db& db) {
-    store::plans::Plan row{planner->new_id(), "send-verification", actor, flags_text(request), "planned", now};
-    store::plans::insert(db, row);
-    return row.key;
-  }); }();
+  plan.key = co_await [&] {
+    return store_.write([planner = planner_, request, actor, now](Db& db) {
+      store::plans::Plan row{planner->new_id(), "send-verification", actor, flags_text(request), "planned", now};
+      store::plans::insert(db, row);
+      return row.key;
+    });
+  }();
   struct Chunk {
     std::vector<std::pair<std::string, std::string_view>> outcomes;  // user-id → outcome
     std::optional<Id> last;
@@ -65,20 +71,24 @@ boost::asio::awaitable<BulkPlan> Bulk::plan(BulkRequest request, std::string act
   std::optional<Id> after;
   do {
     const std::int64_t first_number = plan.send + plan.connect;
-    const Chunk chunk = co_await [&] { return store_.write([planner = planner_, request, after, now, first_number, key = plan.key, cooldown = cooldown_](Db& db) {
-      Chunk result;
-      std::vector<Id> items;
-      const auto users = store::users::page(db, request.filter, after, plan_chunk);
-      for (const model::User& user : users) {
-        const auto loaded = Planner::load(db, user.key);
-        const auto outcome = bulk_outcome(planner->facts(*loaded, now, true), request.include_scheduled, request.include_recent, cooldown);
-        if (outcome == will_send || outcome == will_connect) items.push_back(user.key);
-        result.outcomes.emplace_back(user.user_id, outcome);
-      }
-      store::plans::add_items(db, key, first_number, items);
-      if (users.size() == plan_chunk) result.last = users.back().key;
-      return result;
-    }); }();
+    const Chunk chunk = co_await [&] {
+      return store_.write(
+          [planner = planner_, request, after, now, first_number, key = plan.key, cooldown = cooldown_](Db& db) {
+            Chunk result;
+            std::vector<Id> items;
+            const auto users = store::users::page(db, request.filter, after, plan_chunk);
+            for (const model::User& user : users) {
+              const auto loaded = Planner::load(db, user.key);
+              const auto outcome = bulk_outcome(planner->facts(*loaded, now, true), request.include_scheduled,
+                                                request.include_recent, cooldown);
+              if (outcome == will_send || outcome == will_connect) items.push_back(user.key);
+              result.outcomes.emplace_back(user.user_id, outcome);
+            }
+            store::plans::add_items(db, key, first_number, items);
+            if (users.size() == plan_chunk) result.last = users.back().key;
+            return result;
+          });
+    }();
     for (const auto& [user_id, outcome] : chunk.outcomes) {
       ++plan.matched;
       if (outcome == will_send) {
@@ -97,9 +107,11 @@ boost::asio::awaitable<BulkPlan> Bulk::plan(BulkRequest request, std::string act
 }
 
 boost::asio::awaitable<core::Result<void>> Bulk::start(Id plan) {
-  const bool started = co_await [&] { return store_.write([plan](Db& db) { return store::plans::start(db, plan); }); }();
+  const bool started =
+      co_await [&] { return store_.write([plan](Db& db) { return store::plans::start(db, plan); }); }();
   if (!started)
-    co_return core::fail(core::ErrorKind::conflict, "plan_not_runnable", "This plan is unknown, or was already run: make a new one.");
+    co_return core::fail(core::ErrorKind::conflict, "plan_not_runnable",
+                         "This plan is unknown, or was already run: make a new one.");
   co_return core::Result<void>{};
 }
 
@@ -116,7 +128,8 @@ boost::asio::awaitable<BulkProgress> Bulk::go_on(Id plan, OnBulkProgress progres
     std::vector<std::string> outcomes;
   };
   BulkProgress state;
-  const auto before = co_await [&] { return store_.read([plan](Db& db) { return store::plans::count_outcomes(db, plan); }); }();
+  const auto before =
+      co_await [&] { return store_.read([plan](Db& db) { return store::plans::count_outcomes(db, plan); }); }();
   const auto count = [](BulkProgress& into, const std::string& outcome, std::int64_t n) {
     if (outcome == will_send) {
       into.sent += n;
@@ -134,23 +147,28 @@ boost::asio::awaitable<BulkProgress> Bulk::go_on(Id plan, OnBulkProgress progres
   }
   while (true) {
     const Instant now = clock_.now();
-    const Chunk chunk = co_await [&] { return store_.write([planner = planner_, plan, now, cooldown = cooldown_](Db& db) {
-      Chunk result;
-      const auto row = store::plans::get(db, plan);
-      if (!row) return result;
-      const bool scheduled = row->detail.find(flag_scheduled) != std::string::npos;
-      const bool recent = row->detail.find(flag_recent) != std::string::npos;
-      for (const auto& item : store::plans::open_items(db, plan, run_chunk)) {
-        const auto loaded = Planner::load(db, item.user);
-        // Decided again: who connected, left or got a mail since the plan was made is skipped.
-        std::string outcome = loaded ? std::string(bulk_outcome(planner->facts(*loaded, now, true), scheduled, recent, cooldown)) : "unknown_user";
-        if (outcome == will_send || outcome == will_connect) planner->apply(db, item.user, row->actor, now, {.asked = true, .cause = model::InvitationCause::asked});
-        store::plans::settle_item(db, plan, item.number, outcome);
-        result.outcomes.push_back(std::move(outcome));
-      }
-      if (result.outcomes.empty()) store::plans::finish(db, plan);
-      return result;
-    }); }();
+    const Chunk chunk = co_await [&] {
+      return store_.write([planner = planner_, plan, now, cooldown = cooldown_](Db& db) {
+        Chunk result;
+        const auto row = store::plans::get(db, plan);
+        if (!row) return result;
+        const bool scheduled = row->detail.find(flag_scheduled) != std::string::npos;
+        const bool recent = row->detail.find(flag_recent) != std::string::npos;
+        for (const auto& item : store::plans::open_items(db, plan, run_chunk)) {
+          const auto loaded = Planner::load(db, item.user);
+          // Decided again: who connected, left or got a mail since the plan was made is skipped.
+          std::string outcome =
+              loaded ? std::string(bulk_outcome(planner->facts(*loaded, now, true), scheduled, recent, cooldown))
+                     : "unknown_user";
+          if (outcome == will_send || outcome == will_connect)
+            planner->apply(db, item.user, row->actor, now, {.asked = true, .cause = model::InvitationCause::asked});
+          store::plans::settle_item(db, plan, item.number, outcome);
+          result.outcomes.push_back(std::move(outcome));
+        }
+        if (result.outcomes.empty()) store::plans::finish(db, plan);
+        return result;
+      });
+    }();
     if (chunk.outcomes.empty()) break;
     for (const std::string& outcome : chunk.outcomes) count(state, outcome, 1);
     state.done += static_cast<std::int64_t>(chunk.outcomes.size());

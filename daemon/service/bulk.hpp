@@ -1,5 +1,5 @@
-// Bulk sends (W13) in two steps: a plan that counts, then a run of exactly that plan. Plans and their items are rows: a run that was
-// interrupted goes on from the items not yet done, and nobody is sent to twice.
+// Bulk sends (W13) in two steps: a plan that counts, then a run of exactly that plan. Plans and their items are rows: a
+// run that was interrupted goes on from the items not yet done, and nobody is sent to twice.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -28,9 +28,9 @@ struct BulkPlan {
   Id key;
   std::int64_t matched = 0;
   std::int64_t send = 0;
-  std::int64_t connect = 0;                          // in a verified domain: connected instead
-  std::map<std::string, std::int64_t> skipped;       // by reason code
-  std::vector<std::string> examples;                 // user-ids of the first that would be sent to
+  std::int64_t connect = 0;                     // in a verified domain: connected instead
+  std::map<std::string, std::int64_t> skipped;  // by reason code
+  std::vector<std::string> examples;            // user-ids of the first that would be sent to
 };
 
 struct BulkProgress {
@@ -44,7 +44,8 @@ using OnBulkProgress = std::function<void(const BulkProgress&)>;
 
 // What a bulk send would do with one user: "send", "connect", or the reason code of skipping.
 // `cooldown`: accepted this recently counts as recent (W13).
-[[nodiscard]] std::string_view bulk_outcome(const model::Facts& asked_facts, bool include_scheduled, bool include_recent, core::Milliseconds cooldown);
+[[nodiscard]] std::string_view bulk_outcome(const model::Facts& asked_facts, bool include_scheduled,
+                                            bool include_recent, core::Milliseconds cooldown);
 
 class Bulk {
 public:

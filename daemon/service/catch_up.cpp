@@ -2,13 +2,17 @@
 
 namespace invited::service {
 
-void SendingGate::expect_sources(const std::vector<std::string>& names) { unread_.insert(names.begin(), names.end()); }
+void SendingGate::expect_sources(const std::vector<std::string>& names) {
+  unread_.insert(names.begin(), names.end());
+}
 
 void SendingGate::source_settled(const std::string& name) {
   if (unread_.erase(name) == 1) tell();
 }
 
-void SendingGate::hold(std::string reason) { held_ = std::move(reason); }
+void SendingGate::hold(std::string reason) {
+  held_ = std::move(reason);
+}
 
 void SendingGate::confirm() {
   held_.clear();

@@ -1,5 +1,5 @@
-// What must be true before anything leaves the house: every source was read once since the start (W11), and nobody holds the state
-// (PRODUCT §7 rule 9: a restored or copied state mails nobody before an operator says so).
+// What must be true before anything leaves the house: every source was read once since the start (W11), and nobody
+// holds the state (PRODUCT §7 rule 9: a restored or copied state mails nobody before an operator says so).
 //
 // Scheduler and delivery ask open(); the reasons are shown by `invitectl status`. [core-thread]
 #pragma once

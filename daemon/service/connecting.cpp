@@ -22,7 +22,8 @@ namespace events = core::events;
 constexpr core::Milliseconds look_each{1'000};
 constexpr std::size_t chunk = 64;
 
-void record_connected(Db& db, Planner& planner, const ProviderTask& task, const ProviderAnswer& answer, const std::string& identity, Instant now) {
+void record_connected(Db& db, Planner& planner, const ProviderTask& task, const ProviderAnswer& answer,
+                      const std::string& identity, Instant now) {
   auto user = store::users::get(db, task.user);
   auto invitation = task.invitation ? store::invitations::get(db, *task.invitation) : std::nullopt;
   if (!user) return;
@@ -40,15 +41,17 @@ void record_connected(Db& db, Planner& planner, const ProviderTask& task, const 
                            .created_at = now});
     return;
   }
-  store::invitations::move(db, invitation->key, InvitationState::verified, InvitationState::connected, {.due = std::nullopt, .at = now});
+  store::invitations::move(db, invitation->key, InvitationState::verified, InvitationState::connected,
+                           {.due = std::nullopt, .at = now});
   store::accounts::put(db, {task.user, identity, answer.provider_id, invitation->login_email, answer.sign_in_url, now});
   store::users::set_connection(db, task.user, model::Connection::connected);
   store::employments::close_hire(db, task.user);
-  planner.audit(db, now, task.actor, "user.connected", subject_of(*user), model::to_text(invitation->cause), "login email " + invitation->login_email);
+  planner.audit(db, now, task.actor, "user.connected", subject_of(*user), model::to_text(invitation->cause),
+                "login email " + invitation->login_email);
 }
 
-void record(Db& db, Planner& planner, const ProviderTask& task, const ProviderAnswer& answer, const std::string& identity, Instant now,
-            std::uint64_t jitter) {
+void record(Db& db, Planner& planner, const ProviderTask& task, const ProviderAnswer& answer,
+            const std::string& identity, Instant now, std::uint64_t jitter) {
   const auto still = store::tasks::get(db, task.key);
   if (!still) return;  // dropped meanwhile
   if (answer.status == ProviderStatus::done) {
@@ -58,21 +61,31 @@ void record(Db& db, Planner& planner, const ProviderTask& task, const ProviderAn
     }
     store::tasks::done(db, task.key);
     if (const auto user = store::users::get(db, task.user))
-      planner.audit(db, now, task.actor, task.kind == ProviderTaskKind::reset_password ? "user.password_reset" : "account.removed", subject_of(*user));
+      planner.audit(db, now, task.actor,
+                    task.kind == ProviderTaskKind::reset_password ? "user.password_reset" : "account.removed",
+                    subject_of(*user));
     return;
   }
   std::optional<Instant> next;
-  if (answer.status != ProviderStatus::rejected) next = now + model::provider_pause_after(task.failures + 1, answer.retry_after, jitter);
+  if (answer.status != ProviderStatus::rejected)
+    next = now + model::provider_pause_after(task.failures + 1, answer.retry_after, jitter);
   store::tasks::postpone(db, task.key, next, log::printable(answer.detail));
   if (const auto user = store::users::get(db, task.user); user && !next)
-    planner.audit(db, now, "daemon", "account.refused", subject_of(*user), model::to_text(task.kind), log::printable(answer.detail));
+    planner.audit(db, now, "daemon", "account.refused", subject_of(*user), model::to_text(task.kind),
+                  log::printable(answer.detail));
 }
 
 }  // namespace
 
-Connecting::Connecting(store::Store& store, core::Clock& clock, core::Random& random, boost::asio::any_io_executor executor,
-                       std::shared_ptr<Planner> planner, model::Identity& identity)
-    : store_(store), clock_(clock), random_(random), wakeup_(std::move(executor)), planner_(std::move(planner)), identity_(identity) {}
+Connecting::Connecting(store::Store& store, core::Clock& clock, core::Random& random,
+                       boost::asio::any_io_executor executor, std::shared_ptr<Planner> planner,
+                       model::Identity& identity)
+    : store_(store),
+      clock_(clock),
+      random_(random),
+      wakeup_(std::move(executor)),
+      planner_(std::move(planner)),
+      identity_(identity) {}
 
 boost::asio::awaitable<void> Connecting::run() {
   const Looper looper("connecting", clock_);
@@ -91,36 +104,43 @@ boost::asio::awaitable<std::size_t> Connecting::pass() {
 }
 
 boost::asio::awaitable<void> Connecting::work(ProviderTask task) {
-  model::AccountRequest request = co_await [&] { return store_.read([task](Db& db) {
-    model::AccountRequest r;
-    r.external_id = task.user.text();
-    if (const auto user = store::users::get(db, task.user)) {
-      r.login_email = user->login_email_canonical;
-      r.name = user->name;
-      r.given_name = user->given_name;
-      r.family_name = user->family_name;
-      r.locale = user->locale;
-      r.company = user->company;
-      r.roles = user->roles;
-    }
-    // The address that was verified, whatever is saved by now.
-    if (const auto invitation = task.invitation ? store::invitations::get(db, *task.invitation) : std::nullopt)
-      r.login_email = invitation->login_email_canonical;
-    return r;
-  }); }();
+  model::AccountRequest request = co_await [&] {
+    return store_.read([task](Db& db) {
+      model::AccountRequest r;
+      r.external_id = task.user.text();
+      if (const auto user = store::users::get(db, task.user)) {
+        r.login_email = user->login_email_canonical;
+        r.name = user->name;
+        r.given_name = user->given_name;
+        r.family_name = user->family_name;
+        r.locale = user->locale;
+        r.company = user->company;
+        r.roles = user->roles;
+      }
+      // The address that was verified, whatever is saved by now.
+      if (const auto invitation = task.invitation ? store::invitations::get(db, *task.invitation) : std::nullopt)
+        r.login_email = invitation->login_email_canonical;
+      return r;
+    });
+  }();
   const ProviderAnswer answer = co_await ask(task, std::move(request));
   const Instant now = clock_.now();
   const std::uint64_t jitter = random_.below(1'000);
-  co_await [&] { return store_.write([planner = planner_, task, answer, identity = identity_.name(), now, jitter](Db& db) {
-    record(db, *planner, task, answer, identity, now, jitter);
-  }); }();
+  co_await [&] {
+    return store_.write([planner = planner_, task, answer, identity = identity_.name(), now, jitter](Db& db) {
+      record(db, *planner, task, answer, identity, now, jitter);
+    });
+  }();
   if (answer.status == ProviderStatus::done) {
-    log::info(task.kind == ProviderTaskKind::ensure_account ? events::account_connected : events::account_removed, "The provider has done it",
+    log::info(task.kind == ProviderTaskKind::ensure_account ? events::account_connected : events::account_removed,
+              "The provider has done it",
               {{"user", task.user.text()}, {"task", std::string(model::to_text(task.kind))}});
   } else {
-    log::warning(events::account_failed, answer.status == ProviderStatus::rejected ? "The provider refuses; a person must look (invitectl status)"
-                                                                                    : "The provider cannot do it now; it is tried again",
-                 {{"user", task.user.text()}, {"task", std::string(model::to_text(task.kind))}, {"detail", answer.detail}});
+    log::warning(
+        events::account_failed,
+        answer.status == ProviderStatus::rejected ? "The provider refuses; a person must look (invitectl status)"
+                                                  : "The provider cannot do it now; it is tried again",
+        {{"user", task.user.text()}, {"task", std::string(model::to_text(task.kind))}, {"detail", answer.detail}});
   }
 }
 

@@ -1,7 +1,7 @@
 // Makes accounts at the identity provider, and takes connections away again: works off the provider tasks in the store.
 //
-// One person, one account (PRODUCT §7 rule 5): the provider sees the user's key as external id; after a doubtful answer the daemon looks up by that id
-// before it tries again, and never adopts an account by address.
+// One person, one account (PRODUCT §7 rule 5): the provider sees the user's key as external id; after a doubtful answer
+// the daemon looks up by that id before it tries again, and never adopts an account by address.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -20,8 +20,8 @@ namespace invited::service {
 
 class Connecting {
 public:
-  Connecting(store::Store& store, core::Clock& clock, core::Random& random, boost::asio::any_io_executor executor, std::shared_ptr<Planner> planner,
-             model::Identity& identity);
+  Connecting(store::Store& store, core::Clock& clock, core::Random& random, boost::asio::any_io_executor executor,
+             std::shared_ptr<Planner> planner, model::Identity& identity);
 
   boost::asio::awaitable<void> run();          // until cancelled [core-thread]
   boost::asio::awaitable<std::size_t> pass();  // works off what is due; the number of tasks tried

@@ -45,14 +45,17 @@ void mark_sent(Db& db, Planner& planner, const model::Delivery& delivery, Instan
   store::invitations::move(db, invitation->key, InvitationState::released, InvitationState::sent, change);
   store::employments::close_hire(db, user->key);
   if (!held.empty()) store::invitations::set_held(db, invitation->key, held);
-  planner.audit(db, now, "daemon", "invitation.sent", subject_of(*user), held, "link ends " + model::to_utc_text(*change.ends_at));
+  planner.audit(db, now, "daemon", "invitation.sent", subject_of(*user), held,
+                "link ends " + model::to_utc_text(*change.ends_at));
 }
 
-void hold(Db& db, Planner& planner, const model::Delivery& delivery, Instant now, std::string_view reason, const std::string& detail) {
+void hold(Db& db, Planner& planner, const model::Delivery& delivery, Instant now, std::string_view reason,
+          const std::string& detail) {
   auto invitation = store::invitations::get(db, delivery.invitation);
   if (!invitation || invitation->state != InvitationState::released) return;
   store::invitations::set_held(db, invitation->key, reason);
-  if (auto user = store::users::get(db, delivery.user)) planner.audit(db, now, "daemon", "invitation.held", subject_of(*user), reason, detail);
+  if (auto user = store::users::get(db, delivery.user))
+    planner.audit(db, now, "daemon", "invitation.held", subject_of(*user), reason, detail);
 }
 
 // Cancelled, superseded or confirmed while the mail was with the transport: nobody waits for another copy.
@@ -61,8 +64,8 @@ bool still_wanted(Db& db, const model::Delivery& delivery) {
   return invitation && invitation->state == InvitationState::released;
 }
 
-Outcome outcome_of(const model::Verdict& verdict, const model::Delivery& delivery, Instant now, Instant give_up_at, int max_attempts,
-                   std::uint64_t jitter) {
+Outcome outcome_of(const model::Verdict& verdict, const model::Delivery& delivery, Instant now, Instant give_up_at,
+                   int max_attempts, std::uint64_t jitter) {
   Outcome outcome;
   outcome.at = now;
   outcome.phase = verdict.phase;
@@ -80,8 +83,11 @@ Outcome outcome_of(const model::Verdict& verdict, const model::Delivery& deliver
       break;
     case VerdictStatus::retry: {
       outcome.state = DeliveryState::deferred;
-      const Instant next = verdict.transport_trouble ? now : now + model::pause_after(delivery.failures + 1, verdict.retry_after, jitter);
-      if (next < give_up_at && (verdict.transport_trouble || delivery.failures + 1 < max_attempts)) outcome.next_at = next;
+      const Instant next = verdict.transport_trouble
+                               ? now
+                               : now + model::pause_after(delivery.failures + 1, verdict.retry_after, jitter);
+      if (next < give_up_at && (verdict.transport_trouble || delivery.failures + 1 < max_attempts))
+        outcome.next_at = next;
       break;
     }
     case VerdictStatus::unknown:
@@ -94,12 +100,14 @@ Outcome outcome_of(const model::Verdict& verdict, const model::Delivery& deliver
 }
 
 // Records one verdict; true if it was still this run's claim.
-bool settle(Db& db, Planner& planner, const Id& run_id, const model::Verdict& verdict, Instant now, int max_attempts, std::uint64_t jitter) {
+bool settle(Db& db, Planner& planner, const Id& run_id, const model::Verdict& verdict, Instant now, int max_attempts,
+            std::uint64_t jitter) {
   const auto delivery = store::deliveries::get(db, verdict.delivery);
   if (!delivery) return false;
   const auto user = store::users::get(db, delivery->user);
   const int days = user ? planner.policies().of(user->company).valid_days : 5;
-  const Outcome outcome = outcome_of(verdict, *delivery, now, delivery->created_at + std::chrono::hours{24 * days}, max_attempts, jitter);
+  const Outcome outcome =
+      outcome_of(verdict, *delivery, now, delivery->created_at + std::chrono::hours{24 * days}, max_attempts, jitter);
   if (!store::deliveries::settle(db, delivery->key, run_id, outcome)) return false;
   if (outcome.state != DeliveryState::accepted && !still_wanted(db, *delivery)) {
     (void)store::deliveries::cancel(db, delivery->invitation);
@@ -110,7 +118,8 @@ bool settle(Db& db, Planner& planner, const Id& run_id, const model::Verdict& ve
       mark_sent(db, planner, *delivery, now, "");
       break;
     case DeliveryState::rejected:
-      hold(db, planner, *delivery, now, verdict.phase == phase_render ? model::reason::render_failed : model::reason::delivery_rejected,
+      hold(db, planner, *delivery, now,
+           verdict.phase == phase_render ? model::reason::render_failed : model::reason::delivery_rejected,
            outcome.detail);
       break;
     case DeliveryState::deferred:
@@ -127,15 +136,18 @@ bool settle(Db& db, Planner& planner, const Id& run_id, const model::Verdict& ve
 
 }  // namespace
 
-std::optional<std::string> link_of(const core::TokenRing& tokens, const model::Invitation& invitation, const std::string& base_url) {
-  auto token = tokens.make(invitation.key_id, invitation.selector, invitation.salt, invitation.generation, verification_purpose);
+std::optional<std::string> link_of(const core::TokenRing& tokens, const model::Invitation& invitation,
+                                   const std::string& base_url) {
+  auto token =
+      tokens.make(invitation.key_id, invitation.selector, invitation.salt, invitation.generation, verification_purpose);
   if (!token) return std::nullopt;
   return base_url + "/v/" + *token;
 }
 
 Delivery::Delivery(store::Store& store, core::Clock& clock, core::Random& random, boost::asio::any_io_executor executor,
-                   std::shared_ptr<Planner> planner, const core::TokenRing& tokens, MailWriter& writer, model::Transport& transport,
-                   const SendingGate& gate, core::TaskScope& scope, Id run_id, DeliverySettings settings)
+                   std::shared_ptr<Planner> planner, const core::TokenRing& tokens, MailWriter& writer,
+                   model::Transport& transport, const SendingGate& gate, core::TaskScope& scope, Id run_id,
+                   DeliverySettings settings)
     : store_(store),
       clock_(clock),
       random_(random),
@@ -156,7 +168,8 @@ boost::asio::awaitable<void> Delivery::run() {
     while (co_await looper.guarded(pass()) > 0U) {
     }
     core::Milliseconds longest = look_each;
-    if (paused_until_) longest = std::min(longest, std::max(core::Milliseconds{1}, *paused_until_ - clock_.monotonic()));
+    if (paused_until_)
+      longest = std::min(longest, std::max(core::Milliseconds{1}, *paused_until_ - clock_.monotonic()));
     co_await wakeup_.wait_for(clock_, longest);
   }
 }
@@ -166,22 +179,27 @@ boost::asio::awaitable<std::size_t> Delivery::rescue() {
   if constexpr (planted_bug == no_rescue) co_return total;
   while (true) {
     const Instant now = clock_.now();
-    const auto rescued = co_await [&] { return store_.write([planner = planner_, run_id = run_id_, now](Db& db) {
-      const auto keys = store::deliveries::rescue(db, run_id, now, rescue_chunk);
-      for (const Id& key : keys) {
-        const auto delivery = store::deliveries::get(db, key);
-        if (delivery && !still_wanted(db, *delivery)) (void)store::deliveries::cancel(db, delivery->invitation);
-        if (delivery && !delivery->next_at) mark_sent(db, *planner, *delivery, now, model::reason::delivery_uncertain);
-        if (const auto user = delivery ? store::users::get(db, delivery->user) : std::nullopt)
-          planner->audit(db, now, "daemon", "delivery.uncertain", subject_of(*user), "restart");
-      }
-      return keys;
-    }); }();
+    const auto rescued = co_await [&] {
+      return store_.write([planner = planner_, run_id = run_id_, now](Db& db) {
+        const auto keys = store::deliveries::rescue(db, run_id, now, rescue_chunk);
+        for (const Id& key : keys) {
+          const auto delivery = store::deliveries::get(db, key);
+          if (delivery && !still_wanted(db, *delivery)) (void)store::deliveries::cancel(db, delivery->invitation);
+          if (delivery && !delivery->next_at)
+            mark_sent(db, *planner, *delivery, now, model::reason::delivery_uncertain);
+          if (const auto user = delivery ? store::users::get(db, delivery->user) : std::nullopt)
+            planner->audit(db, now, "daemon", "delivery.uncertain", subject_of(*user), "restart");
+        }
+        return keys;
+      });
+    }();
     total += rescued.size();
     if (rescued.size() < rescue_chunk) break;
   }
   if (total > 0)
-    log::warning(events::delivery_uncertain, "Mails were on their way when the daemon ended; they may have gone out and go out again with the same Message-ID and link",
+    log::warning(events::delivery_uncertain,
+                 "Mails were on their way when the daemon ended; they may have gone out and go out again with the same "
+                 "Message-ID and link",
                  {{"mails", std::to_string(total)}});
   co_return total;
 }
@@ -196,24 +214,29 @@ boost::asio::awaitable<std::size_t> Delivery::pass() {
   const std::size_t free = window > outstanding_ ? window - outstanding_ : 0;
   if (free == 0) co_return 0;
   const Instant now = clock_.now();
-  auto claimed = co_await [&] { return store_.write([planner = planner_, run_id = run_id_, now, lease = now + settings_.lease, free](Db& db) {
-    std::vector<MailFacts> mails;
-    for (model::Delivery& delivery : store::deliveries::claim(db, run_id, now, lease, free)) {
-      auto invitation = store::invitations::get(db, delivery.invitation);
-      auto user = store::users::get(db, delivery.user);
-      if constexpr (planted_bug == outcome_before_act)
-        (void)settle(db, *planner, run_id, {.delivery = delivery.key, .status = VerdictStatus::accepted}, now, 1, 0);
-      mails.push_back({std::move(user.value()), std::move(invitation.value()), std::move(delivery)});
-    }
-    return mails;
-  }); }();
+  auto claimed = co_await [&] {
+    return store_.write([planner = planner_, run_id = run_id_, now, lease = now + settings_.lease, free](Db& db) {
+      std::vector<MailFacts> mails;
+      for (model::Delivery& delivery : store::deliveries::claim(db, run_id, now, lease, free)) {
+        auto invitation = store::invitations::get(db, delivery.invitation);
+        auto user = store::users::get(db, delivery.user);
+        if constexpr (planted_bug == outcome_before_act)
+          (void)settle(db, *planner, run_id, {.delivery = delivery.key, .status = VerdictStatus::accepted}, now, 1, 0);
+        mails.push_back({std::move(user.value()), std::move(invitation.value()), std::move(delivery)});
+      }
+      return mails;
+    });
+  }();
   if (claimed.empty()) co_return 0;
   outstanding_ += claimed.size();
 
   std::vector<model::OutgoingMail> mails;
   for (MailFacts& facts : claimed) {
     const auto refuse = [&](std::string detail) {
-      take_verdict({.delivery = facts.delivery.key, .status = VerdictStatus::rejected, .phase = std::string(phase_render), .detail = std::move(detail)});
+      take_verdict({.delivery = facts.delivery.key,
+                    .status = VerdictStatus::rejected,
+                    .phase = std::string(phase_render),
+                    .detail = std::move(detail)});
     };
     const auto link = link_of(tokens_, facts.invitation, settings_.base_url);
     if (!link) {
@@ -231,11 +254,14 @@ boost::asio::awaitable<std::size_t> Delivery::pass() {
     mail->deadline = now + settings_.lease;
     mails.push_back(std::move(*mail));
   }
-  if (!mails.empty()) transport_.send(std::move(mails), [this](model::Verdict verdict) { take_verdict(std::move(verdict)); });
+  if (!mails.empty())
+    transport_.send(std::move(mails), [this](model::Verdict verdict) { take_verdict(std::move(verdict)); });
   co_return claimed.size();
 }
 
-void Delivery::take_verdict(model::Verdict verdict) { scope_.spawn("delivery outcome", record(std::move(verdict))); }
+void Delivery::take_verdict(model::Verdict verdict) {
+  scope_.spawn("delivery outcome", record(std::move(verdict)));
+}
 
 boost::asio::awaitable<void> Delivery::record(model::Verdict verdict) {
   const Instant now = clock_.now();
@@ -243,15 +269,17 @@ boost::asio::awaitable<void> Delivery::record(model::Verdict verdict) {
   while (true) {
     bool full = false;
     try {
-      co_await [&] { return store_.write([planner = planner_, run_id = run_id_, verdict, now, jitter, most = settings_.max_attempts](Db& db) {
-        return settle(db, *planner, run_id, verdict, now, most, jitter);
-      }); }();
+      co_await [&] {
+        return store_.write([planner = planner_, run_id = run_id_, verdict, now, jitter, most = settings_.max_attempts](
+                                Db& db) { return settle(db, *planner, run_id, verdict, now, most, jitter); });
+      }();
     } catch (const store::Unavailable&) {
       full = true;
     }
     if (!full) break;
     // The outcome of a mail must not be lost: nothing more is claimed by this window until it is written.
-    log::error(events::internal_error, "An outcome cannot be recorded (disk full?); trying again each second", {{"delivery", verdict.delivery.text()}});
+    log::error(events::internal_error, "An outcome cannot be recorded (disk full?); trying again each second",
+               {{"delivery", verdict.delivery.text()}});
     co_await clock_.sleep_for(look_each);
   }
   transport_.settled(verdict.delivery);
@@ -264,9 +292,11 @@ boost::asio::awaitable<void> Delivery::record(model::Verdict verdict) {
     trouble_.clear();
   }
   if (log::enabled(log::Level::debug))
-    log::debug(events::delivery_accepted, "Outcome recorded", {{"delivery", verdict.delivery.text()}, {"phase", verdict.phase}, {"detail", verdict.detail}});
+    log::debug(events::delivery_accepted, "Outcome recorded",
+               {{"delivery", verdict.delivery.text()}, {"phase", verdict.phase}, {"detail", verdict.detail}});
   if (verdict.status == VerdictStatus::rejected && !verdict.transport_trouble)
-    log::warning(events::delivery_rejected, "A mail was refused for good; it waits for a person (invitectl invitation list --held)",
+    log::warning(events::delivery_rejected,
+                 "A mail was refused for good; it waits for a person (invitectl invitation list --held)",
                  {{"delivery", verdict.delivery.text()}, {"detail", verdict.detail}});
   wakeup_.ring();
 }
@@ -277,8 +307,12 @@ void Delivery::pause(const model::Verdict& verdict) {
   const auto length = model::provider_pause_after(troubles_, verdict.retry_after, random_.below(1'000));
   paused_until_ = clock_.monotonic() + length;
   trouble_ = core::log::printable(verdict.detail);
-  log::warning(events::transport_paused, "The transport is paused: nothing is lost, mails go on when the trouble is over",
-               {{"transport", transport_.name()}, {"phase", verdict.phase}, {"detail", trouble_}, {"seconds", std::to_string(length.count() / 1'000)}});
+  log::warning(events::transport_paused,
+               "The transport is paused: nothing is lost, mails go on when the trouble is over",
+               {{"transport", transport_.name()},
+                {"phase", verdict.phase},
+                {"detail", trouble_},
+                {"seconds", std::to_string(length.count() / 1'000)}});
 }
 
 Delivery::Status Delivery::status() const {

@@ -1,8 +1,9 @@
 // Mails out: claim durable → act → outcome durable (ARCHITECTURE §6).
 //
-// The window of the transport bounds how many mails are outstanding. A mail leaves the window when its outcome is durable; only then is the
-// transport told settled(), so that no connection finishes its next mail before the last one is recorded: at most one extra copy for each
-// connection and crash, with the same Message-ID and link (PRODUCT §7 rule 3).
+// The window of the transport bounds how many mails are outstanding. A mail leaves the window when its outcome is
+// durable; only then is the transport told settled(), so that no connection finishes its next mail before the last one
+// is recorded: at most one extra copy for each connection and crash, with the same Message-ID and link (PRODUCT §7 rule
+// 3).
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -36,21 +37,22 @@ struct MailFacts {
 class MailWriter {
 public:
   virtual ~MailWriter() = default;
-  [[nodiscard]] virtual core::Result<model::OutgoingMail> write(const MailFacts& facts, const std::string& link, const model::Policy& policy,
-                                                                Instant now) = 0;
+  [[nodiscard]] virtual core::Result<model::OutgoingMail> write(const MailFacts& facts, const std::string& link,
+                                                                const model::Policy& policy, Instant now) = 0;
 };
 
 struct DeliverySettings {
-  std::string base_url;             // "https://invite.example.com"
+  std::string base_url;  // "https://invite.example.com"
   core::Milliseconds lease{600'000};
-  int max_attempts = 12;            // then the mail waits for a person
+  int max_attempts = 12;  // then the mail waits for a person
 };
 
 class Delivery {
 public:
-  Delivery(store::Store& store, core::Clock& clock, core::Random& random, boost::asio::any_io_executor executor, std::shared_ptr<Planner> planner,
-           const core::TokenRing& tokens, MailWriter& writer, model::Transport& transport, const SendingGate& gate, core::TaskScope& scope,
-           Id run_id, DeliverySettings settings);
+  Delivery(store::Store& store, core::Clock& clock, core::Random& random, boost::asio::any_io_executor executor,
+           std::shared_ptr<Planner> planner, const core::TokenRing& tokens, MailWriter& writer,
+           model::Transport& transport, const SendingGate& gate, core::TaskScope& scope, Id run_id,
+           DeliverySettings settings);
 
   // Takes back what a run that is gone had claimed, then sends until cancelled. [core-thread]
   boost::asio::awaitable<void> run();
@@ -64,7 +66,7 @@ public:
     std::size_t outstanding = 0;
     std::uint64_t accepted = 0;  // since the start
     bool paused = false;
-    std::string trouble;         // why it is paused, in the server's words
+    std::string trouble;  // why it is paused, in the server's words
     core::Milliseconds resumes_in{0};
   };
   [[nodiscard]] Status status() const;
@@ -94,13 +96,14 @@ private:
   DeliverySettings settings_;
   std::size_t outstanding_ = 0;
   std::uint64_t accepted_ = 0;
-  int troubles_ = 0;  // in a row
+  int troubles_ = 0;                                // in a row
   std::optional<core::Milliseconds> paused_until_;  // monotonic
   std::string trouble_;
 };
 
 // The purpose part of a verification link's token.
 inline constexpr std::string_view verification_purpose = "verification";
-[[nodiscard]] std::optional<std::string> link_of(const core::TokenRing& tokens, const model::Invitation& invitation, const std::string& base_url);
+[[nodiscard]] std::optional<std::string> link_of(const core::TokenRing& tokens, const model::Invitation& invitation,
+                                                 const std::string& base_url);
 
 }  // namespace invited::service

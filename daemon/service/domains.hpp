@@ -1,4 +1,5 @@
-// Verified domains: by operator assertion today. Verifying one connects everybody who waits in it (W4, W7), in chunks that a restart goes on with.
+// Verified domains: by operator assertion today. Verifying one connects everybody who waits in it (W4, W7), in chunks
+// that a restart goes on with.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -18,7 +19,8 @@ namespace invited::service {
 
 class Domains {
 public:
-  Domains(store::Store& store, core::Clock& clock, boost::asio::any_io_executor executor, std::shared_ptr<Planner> planner);
+  Domains(store::Store& store, core::Clock& clock, boost::asio::any_io_executor executor,
+          std::shared_ptr<Planner> planner);
 
   boost::asio::awaitable<core::Result<model::Domain>> assert_verified(std::string name, Act act);
   // W8: nobody already connected changes; new users get mails.

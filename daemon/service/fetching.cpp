@@ -12,8 +12,8 @@ namespace log = core::log;
 namespace events = core::events;
 }  // namespace
 
-Fetching::Fetching(store::Store& store, core::Clock& clock, boost::asio::any_io_executor executor, Intake& intake, SendingGate& gate,
-                   std::vector<model::Source*> sources)
+Fetching::Fetching(store::Store& store, core::Clock& clock, boost::asio::any_io_executor executor, Intake& intake,
+                   SendingGate& gate, std::vector<model::Source*> sources)
     : store_(store), clock_(clock), executor_(std::move(executor)), intake_(intake), gate_(gate) {
   std::vector<std::string> first;
   for (model::Source* source : sources) {
@@ -46,13 +46,17 @@ boost::asio::awaitable<void> Fetching::loop(std::string name) {
   }
 }
 
-boost::asio::awaitable<core::Result<std::size_t>> Fetching::sync(std::string name, RowsProgress progress, bool dry_run) {
+boost::asio::awaitable<core::Result<std::size_t>> Fetching::sync(std::string name, RowsProgress progress,
+                                                                 bool dry_run) {
   const auto found = entries_.find(name);
-  if (found == entries_.end()) co_return fail(ErrorKind::not_found, "unknown_source", fmt::format("There is no source \"{}\".", name));
+  if (found == entries_.end())
+    co_return fail(ErrorKind::not_found, "unknown_source", fmt::format("There is no source \"{}\".", name));
   Entry& entry = found->second;
   if (!entry.source->can_fetch())
-    co_return fail(ErrorKind::conflict, "source_not_fetched", fmt::format("The source \"{}\" is not fetched: it takes what is pushed to it.", name));
-  if (entry.busy) co_return fail(ErrorKind::conflict, "source_busy", fmt::format("The source \"{}\" is being read just now.", name));
+    co_return fail(ErrorKind::conflict, "source_not_fetched",
+                   fmt::format("The source \"{}\" is not fetched: it takes what is pushed to it.", name));
+  if (entry.busy)
+    co_return fail(ErrorKind::conflict, "source_busy", fmt::format("The source \"{}\" is being read just now.", name));
   struct Busy {
     bool& flag;
     explicit Busy(bool& f) : flag(f) { flag = true; }
@@ -64,7 +68,8 @@ boost::asio::awaitable<core::Result<std::size_t>> Fetching::sync(std::string nam
     const auto more = co_await fetch_once(name, progress, &rows);
     if (!more) {
       if (entry.status.trouble != more.error().message)
-        log::warning(events::source_failed, "A source cannot be read; it is asked again", {{"source", name}, {"why", more.error().message}});
+        log::warning(events::source_failed, "A source cannot be read; it is asked again",
+                     {{"source", name}, {"why", more.error().message}});
       entry.status.trouble = more.error().message;
       co_return fail(more.error());
     }
@@ -74,9 +79,11 @@ boost::asio::awaitable<core::Result<std::size_t>> Fetching::sync(std::string nam
   co_return rows;
 }
 
-boost::asio::awaitable<core::Result<bool>> Fetching::fetch_once(std::string name, RowsProgress progress, std::size_t* rows) {
+boost::asio::awaitable<core::Result<bool>> Fetching::fetch_once(std::string name, RowsProgress progress,
+                                                                std::size_t* rows) {
   Entry& entry = entries_.at(name);
-  const std::string cursor = co_await [&] { return store_.read([name](Db& db) { return store::meta::cursor(db, name); }); }();
+  const std::string cursor =
+      co_await [&] { return store_.read([name](Db& db) { return store::meta::cursor(db, name); }); }();
   Intake::Run run(intake_, {.source = name, .actor = "source:" + name}, progress);
   const auto fetched = co_await entry.source->fetch(cursor, run.sink());
   if (!fetched) co_return fail(fetched.error());
@@ -86,7 +93,10 @@ boost::asio::awaitable<core::Result<bool>> Fetching::fetch_once(std::string name
   *rows += results.size();
   entry.status.rows += results.size();
   if (fetched->cursor != cursor) {
-    co_await [&] { return store_.write([name, next = fetched->cursor, now](Db& db) { store::meta::put_cursor(db, name, next, now); }); }();
+    co_await [&] {
+      return store_.write(
+          [name, next = fetched->cursor, now](Db& db) { store::meta::put_cursor(db, name, next, now); });
+    }();
   }
   if (!results.empty() || fetched->items > 0) {
     entry.status.last_change = now;
@@ -115,12 +125,14 @@ boost::asio::awaitable<core::Result<std::size_t>> Fetching::rehearse(std::string
   }
 }
 
-boost::asio::awaitable<core::Result<model::SourceReply>> Fetching::push(std::string name, model::SourcePush push, IntakeContext context,
-                                                                        RowsProgress progress) {
+boost::asio::awaitable<core::Result<model::SourceReply>> Fetching::push(std::string name, model::SourcePush push,
+                                                                        IntakeContext context, RowsProgress progress) {
   const auto found = entries_.find(name);
-  if (found == entries_.end()) co_return fail(ErrorKind::not_found, "unknown_source", fmt::format("There is no source \"{}\".", name));
+  if (found == entries_.end())
+    co_return fail(ErrorKind::not_found, "unknown_source", fmt::format("There is no source \"{}\".", name));
   if (!found->second.source->takes(push.kind))
-    co_return fail(ErrorKind::conflict, "source_takes_no_push", fmt::format("The source \"{}\" does not take this ({}).", name, push.kind));
+    co_return fail(ErrorKind::conflict, "source_takes_no_push",
+                   fmt::format("The source \"{}\" does not take this ({}).", name, push.kind));
   const bool dry_run = context.dry_run;
   Intake::Run run(intake_, std::move(context), std::move(progress));
   auto reply = co_await found->second.source->handle(std::move(push), run.sink());

@@ -1,7 +1,7 @@
 // Reads the sources: one loop for each source that can be fetched, and pushes that come through the control socket.
 //
-// fetch → intake (durable) → cursor durable → finish: the source settles its side only after everything it gave is in the store. A crash
-// anywhere reads the same records again, and the same records again change nothing.
+// fetch → intake (durable) → cursor durable → finish: the source settles its side only after everything it gave is in
+// the store. A crash anywhere reads the same records again, and the same records again change nothing.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -36,16 +36,17 @@ struct SourceStatus {
 
 class Fetching {
 public:
-  Fetching(store::Store& store, core::Clock& clock, boost::asio::any_io_executor executor, Intake& intake, SendingGate& gate,
-           std::vector<model::Source*> sources);
+  Fetching(store::Store& store, core::Clock& clock, boost::asio::any_io_executor executor, Intake& intake,
+           SendingGate& gate, std::vector<model::Source*> sources);
 
   // Spawns one loop per fetching source. [core-thread]
   void start(core::TaskScope& scope);
-  // Fetches one source until it has no more; rows go to `progress`. A dry run stores nothing, moves no cursor and does not tell the source
-  // that its records were taken: it gives them again. [core-thread]
+  // Fetches one source until it has no more; rows go to `progress`. A dry run stores nothing, moves no cursor and does
+  // not tell the source that its records were taken: it gives them again. [core-thread]
   boost::asio::awaitable<core::Result<std::size_t>> sync(std::string name, RowsProgress progress, bool dry_run = false);
   // A push from the control socket. Results through `progress`. [core-thread]
-  boost::asio::awaitable<core::Result<model::SourceReply>> push(std::string name, model::SourcePush push, IntakeContext context, RowsProgress progress);
+  boost::asio::awaitable<core::Result<model::SourceReply>> push(std::string name, model::SourcePush push,
+                                                                IntakeContext context, RowsProgress progress);
   // The first source that takes this kind of push; empty if none does.
   [[nodiscard]] std::string taker_of(std::string_view kind) const;
   [[nodiscard]] bool has(const std::string& name) const { return entries_.contains(name); }

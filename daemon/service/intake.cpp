@@ -14,9 +14,9 @@ using model::RowOutcome;
 using model::RowResult;
 
 constexpr std::array<std::string_view, 21> known_fields{
-    "user_id",    "name",         "given_name", "family_name", "login_email", "confirm_email",       "company",
-    "department", "roles",        "locale",     "start_date",  "end_date",    "employment_template", "alias",
-    "signature",  "card_id",      "external_ref", "authorised_companies", "enabled", "in_review", "withdrawn"};
+    "user_id",    "name",    "given_name",   "family_name",          "login_email", "confirm_email",       "company",
+    "department", "roles",   "locale",       "start_date",           "end_date",    "employment_template", "alias",
+    "signature",  "card_id", "external_ref", "authorised_companies", "enabled",     "in_review",           "withdrawn"};
 
 // Ends a row with a reason; caught where rows are applied, never further.
 struct Rejected {
@@ -56,7 +56,8 @@ public:
     if (!value) return std::nullopt;
     const auto parsed = model::parse_date(*value);
     if (!parsed)
-      throw Rejected{std::string(name), "invalid_date", fmt::format("\"{}\" is not a date of the form 2026-11-30.", *value)};
+      throw Rejected{std::string(name), "invalid_date",
+                     fmt::format("\"{}\" is not a date of the form 2026-11-30.", *value)};
     return parsed;
   }
 
@@ -103,7 +104,9 @@ void take_user_fields(const Fields& fields, const Planner& planner, model::User&
   take("family_name", user.family_name);
   if (const auto name = fields.given("name")) user.name = *name;
   if (user.name.empty() && !(user.given_name + user.family_name).empty())
-    user.name = user.given_name.empty() ? user.family_name : user.family_name.empty() ? user.given_name : user.given_name + " " + user.family_name;
+    user.name = user.given_name.empty()    ? user.family_name
+                : user.family_name.empty() ? user.given_name
+                                           : user.given_name + " " + user.family_name;
   take("department", user.department);
   take("alias", user.alias);
   take("signature", user.signature);
@@ -111,14 +114,17 @@ void take_user_fields(const Fields& fields, const Planner& planner, model::User&
   take("external_ref", user.external_ref);
   take("company", user.company);
   if (!planner.policies().knows(user.company))
-    throw Rejected{"company", "unknown_company", fmt::format("\"{}\" is not a company of the configuration.", user.company)};
+    throw Rejected{"company", "unknown_company",
+                   fmt::format("\"{}\" is not a company of the configuration.", user.company)};
   if (const std::string* locale = fields.find("locale")) {
     if (!locale->empty() && *locale != "sv" && *locale != "en")
-      throw Rejected{"locale", "invalid_locale", fmt::format("\"{}\" is not a language this daemon speaks: sv or en.", *locale)};
+      throw Rejected{"locale", "invalid_locale",
+                     fmt::format("\"{}\" is not a language this daemon speaks: sv or en.", *locale)};
     user.locale = *locale;
   }
   if (const std::string* roles = fields.find("roles")) user.roles = split_names(*roles);
-  if (const std::string* companies = fields.find("authorised_companies")) user.authorised_companies = split_names(*companies);
+  if (const std::string* companies = fields.find("authorised_companies"))
+    user.authorised_companies = split_names(*companies);
   if (const auto enabled = fields.flag("enabled")) user.enabled = *enabled;
 }
 
@@ -141,14 +147,16 @@ EmailChange take_login_email(Db& db, const Fields& fields, model::User& user, co
   const auto given = fields.given("login_email");
   if (!given) return {};
   if (const std::string* again = fields.find("confirm_email"); again != nullptr && *again != *given)
-    throw Rejected{"confirm_email", "confirm_mismatch", "The two addresses are not the same: type the login email twice alike."};
+    throw Rejected{"confirm_email", "confirm_mismatch",
+                   "The two addresses are not the same: type the login email twice alike."};
   auto email = model::parse_email(*given);
   if (!email) return {.ignored = "invalid_email", .message = email.error().message};
   if (email->canonical == user.login_email_canonical && email->typed == user.login_email) return {};
   const bool same_mailbox = email->canonical == user.login_email_canonical;
   if (user.connection == model::Connection::connected) {
     if (same_mailbox) return {};
-    return {.ignored = "connected", .message = "The user is connected: delete the connection before saving another login email."};
+    return {.ignored = "connected",
+            .message = "The user is connected: delete the connection before saving another login email."};
   }
   if (!same_mailbox && taken_by_another(db, email->canonical, user, seen))
     return {.ignored = "duplicate_email", .message = "Another user already has this login email."};
@@ -171,7 +179,8 @@ EmploymentChange take_employment(Planner& planner, const Fields& fields, model::
   const auto in_review = fields.flag("in_review");
   const auto withdrawn = fields.flag("withdrawn");
   const bool comes_back = start && employment &&
-                          ((employment->withdrawn && *start != employment->start_date) || (employment->end_date && *start > *employment->end_date));
+                          ((employment->withdrawn && *start != employment->start_date) ||
+                           (employment->end_date && *start > *employment->end_date));
   const bool made_now = start && (!employment || comes_back);
   if (made_now) {
     if (comes_back) user.enabled = true;
@@ -197,14 +206,15 @@ EmploymentChange take_employment(Planner& planner, const Fields& fields, model::
   if (end_present) e.end_date = end;
   if (const std::string* text = fields.find("employment_template")) e.employment_template = *text;
   if (withdrawn) e.withdrawn = *withdrawn;
-  if (in_review.value_or(false) && e.review == model::ReviewState::none && e.hire_open) e.review = model::ReviewState::pending;
+  if (in_review.value_or(false) && e.review == model::ReviewState::none && e.hire_open)
+    e.review = model::ReviewState::pending;
   if (e.end_date && *e.end_date < e.start_date)
     throw Rejected{"end_date", "end_before_start", "The employment would end before it starts."};
   return {.changed = made_now || !(e == before), .made = made_now};
 }
 
-// The one that was made last, also when it is withdrawn, if it begins on the row's date: the same row again is about the same employment.
-// Else the one in force.
+// The one that was made last, also when it is withdrawn, if it begins on the row's date: the same row again is about
+// the same employment. Else the one in force.
 std::optional<model::Employment> employment_meant(Db& db, const Fields& fields, const core::Id& user) {
   if (const auto start = fields.date("start_date")) {
     if (auto newest = store::employments::newest(db, user); newest && newest->start_date == *start) return newest;
@@ -212,7 +222,8 @@ std::optional<model::Employment> employment_meant(Db& db, const Fields& fields, 
   return store::employments::in_force(db, user);
 }
 
-RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& record, const IntakeContext& context, Instant now, RowsSeen* seen) {
+RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& record, const IntakeContext& context,
+                       Instant now, RowsSeen* seen) {
   RowResult result;
   result.line = record.line;
   const Fields fields(record);
@@ -285,8 +296,8 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
 Intake::Intake(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> planner)
     : store_(store), clock_(clock), planner_(std::move(planner)) {}
 
-RowResult Intake::apply(Db& db, Planner& planner, const model::SourceRecord& record, const IntakeContext& context, Instant now,
-                        RowsSeen* seen) {
+RowResult Intake::apply(Db& db, Planner& planner, const model::SourceRecord& record, const IntakeContext& context,
+                        Instant now, RowsSeen* seen) {
   store::Savepoint row(db);
   RowResult result;
   try {
@@ -305,39 +316,42 @@ RowResult Intake::apply(Db& db, Planner& planner, const model::SourceRecord& rec
   return result;
 }
 
-boost::asio::awaitable<std::vector<RowResult>> Intake::apply_chunk(std::vector<model::SourceItem> items, IntakeContext context,
+boost::asio::awaitable<std::vector<RowResult>> Intake::apply_chunk(std::vector<model::SourceItem> items,
+                                                                   IntakeContext context,
                                                                    std::shared_ptr<RowsSeen> seen) {
   const Instant now = clock_.now();
-  co_return co_await [&] { return store_.write([items = std::move(items), context, seen, planner = planner_, now](Db& db) {
-    std::vector<RowResult> results;
-    results.reserve(items.size());
-    for (const model::SourceItem& item : items) {
-      if (const auto* bad = std::get_if<model::BadRow>(&item)) {
-        results.push_back({.line = bad->line,
-                           .user = {},
-                           .outcome = RowOutcome::rejected,
-                           .reason = bad->reason,
-                           .applied = RowOutcome::unchanged,
-                           .column = bad->column,
-                           .message = bad->message});
-        continue;
+  co_return co_await [&] {
+    return store_.write([items = std::move(items), context, seen, planner = planner_, now](Db& db) {
+      std::vector<RowResult> results;
+      results.reserve(items.size());
+      for (const model::SourceItem& item : items) {
+        if (const auto* bad = std::get_if<model::BadRow>(&item)) {
+          results.push_back({.line = bad->line,
+                             .user = {},
+                             .outcome = RowOutcome::rejected,
+                             .reason = bad->reason,
+                             .applied = RowOutcome::unchanged,
+                             .column = bad->column,
+                             .message = bad->message});
+          continue;
+        }
+        const auto& record = std::get<model::SourceRecord>(item);
+        const auto user_id = Fields(record).given("user_id");
+        if (user_id && !seen->user_ids.insert(store::fold_user_id(*user_id)).second) {
+          results.push_back({.line = record.line,
+                             .user = *user_id,
+                             .outcome = RowOutcome::ignored,
+                             .reason = "duplicate_in_file",
+                             .applied = RowOutcome::unchanged,
+                             .column = "user_id",
+                             .message = "An earlier row has the same user_id; the first one counts."});
+          continue;
+        }
+        results.push_back(apply(db, *planner, record, context, now, seen.get()));
       }
-      const auto& record = std::get<model::SourceRecord>(item);
-      const auto user_id = Fields(record).given("user_id");
-      if (user_id && !seen->user_ids.insert(store::fold_user_id(*user_id)).second) {
-        results.push_back({.line = record.line,
-                           .user = *user_id,
-                           .outcome = RowOutcome::ignored,
-                           .reason = "duplicate_in_file",
-                           .applied = RowOutcome::unchanged,
-                           .column = "user_id",
-                           .message = "An earlier row has the same user_id; the first one counts."});
-        continue;
-      }
-      results.push_back(apply(db, *planner, record, context, now, seen.get()));
-    }
-    return results;
-  }); }();
+      return results;
+    });
+  }();
 }
 
 Intake::Run::Run(Intake& intake, IntakeContext context, RowsProgress progress)
@@ -351,8 +365,8 @@ model::SourceSink Intake::Run::sink() {
   struct Step {
     // A coroutine with everything as parameters: nothing captured may die before it ends.
     static boost::asio::awaitable<void> run(Intake* intake, IntakeContext context, RowsProgress progress,
-                                            std::shared_ptr<std::vector<RowResult>> results, std::shared_ptr<RowsSeen> seen,
-                                            std::vector<model::SourceItem> items) {
+                                            std::shared_ptr<std::vector<RowResult>> results,
+                                            std::shared_ptr<RowsSeen> seen, std::vector<model::SourceItem> items) {
       constexpr std::size_t chunk = 256;  // about 20 ms of store time
       for (std::size_t from = 0; from < items.size(); from += chunk) {
         const std::size_t to = std::min(items.size(), from + chunk);
@@ -364,7 +378,8 @@ model::SourceSink Intake::Run::sink() {
       }
     }
   };
-  return [intake = &intake_, context = context_, progress = progress_, results = results_, seen = seen_](std::vector<model::SourceItem> items) {
+  return [intake = &intake_, context = context_, progress = progress_, results = results_,
+          seen = seen_](std::vector<model::SourceItem> items) {
     return Step::run(intake, context, progress, results, seen, std::move(items));
   };
 }

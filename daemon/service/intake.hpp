@@ -1,7 +1,7 @@
 // Records from sources become users and employments (PRODUCT §6): by hand, by file and by API through the same code.
 //
-// Only the fields present change anything. A bad login email never stops the row's other fields; a bad row never stops the others.
-// Each row is applied whole or not at all; its consequence (the decision) is part of the same transaction.
+// Only the fields present change anything. A bad login email never stops the row's other fields; a bad row never stops
+// the others. Each row is applied whole or not at all; its consequence (the decision) is part of the same transaction.
 //
 //   RowResult result = intake.apply(db, record, {.source = "hr", .actor = "source:hr", .now = now}, duplicates);
 #pragma once
@@ -31,11 +31,13 @@ struct IntakeContext {
 // How far a run of many rows is; told after each chunk. [core-thread]
 using RowsProgress = std::function<void(const std::vector<model::RowResult>& chunk)>;
 
-// What the rows of one run so far mean for the next: which user-ids came, and what a dry run's rows would have left if it kept them.
+// What the rows of one run so far mean for the next: which user-ids came, and what a dry run's rows would have left if
+// it kept them.
 struct RowsSeen {
-  std::unordered_set<std::string> user_ids;        // folded
-  std::unordered_set<std::string> taken_emails;    // dry run: canonical, saved by an earlier row
-  std::unordered_set<std::string> left_old_email;  // dry run: folded user-ids whose stored login email is theirs no longer
+  std::unordered_set<std::string> user_ids;      // folded
+  std::unordered_set<std::string> taken_emails;  // dry run: canonical, saved by an earlier row
+  std::unordered_set<std::string>
+      left_old_email;  // dry run: folded user-ids whose stored login email is theirs no longer
 };
 
 class Intake {
@@ -59,11 +61,12 @@ public:
   };
 
   // Applies one row inside a store closure. `seen`: of a run, null for a row by itself.
-  static model::RowResult apply(Db& db, Planner& planner, const model::SourceRecord& record, const IntakeContext& context, Instant now,
-                                RowsSeen* seen = nullptr);
+  static model::RowResult apply(Db& db, Planner& planner, const model::SourceRecord& record,
+                                const IntakeContext& context, Instant now, RowsSeen* seen = nullptr);
 
 private:
-  boost::asio::awaitable<std::vector<model::RowResult>> apply_chunk(std::vector<model::SourceItem> items, IntakeContext context,
+  boost::asio::awaitable<std::vector<model::RowResult>> apply_chunk(std::vector<model::SourceItem> items,
+                                                                    IntakeContext context,
                                                                     std::shared_ptr<RowsSeen> seen);
   store::Store& store_;
   core::Clock& clock_;

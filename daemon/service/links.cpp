@@ -16,7 +16,9 @@ namespace {
 
 using model::InvitationState;
 
-std::string form_purpose(std::int64_t opened_ms) { return fmt::format("form:{}", opened_ms); }
+std::string form_purpose(std::int64_t opened_ms) {
+  return fmt::format("form:{}", opened_ms);
+}
 
 LinkState state_of(const model::Invitation& invitation, Instant now) {
   switch (invitation.state) {
@@ -43,18 +45,23 @@ LinkState state_now(const model::Invitation& invitation, const model::User& user
   if (state == LinkState::open && !user.enabled) return LinkState::revoked;
   const bool connected = user.connection == model::Connection::connected;
   if (state == LinkState::connected && !connected) return LinkState::revoked;
-  // Connected on another way, as by a newer link or a domain that was verified meanwhile: there is nothing left to ask for.
-  if ((state == LinkState::expired || state == LinkState::superseded) && connected && user.login_email_canonical == invitation.login_email_canonical) return LinkState::connected;
+  // Connected on another way, as by a newer link or a domain that was verified meanwhile: there is nothing left to ask
+  // for.
+  if ((state == LinkState::expired || state == LinkState::superseded) && connected &&
+      user.login_email_canonical == invitation.login_email_canonical)
+    return LinkState::connected;
   return state;
 }
 
 bool renewable(const model::Invitation& invitation, const model::User& user) {
-  return user.enabled && user.connection != model::Connection::connected && user.login_email_canonical == invitation.login_email_canonical;
+  return user.enabled && user.connection != model::Connection::connected &&
+         user.login_email_canonical == invitation.login_email_canonical;
 }
 
 }  // namespace
 
-Links::Links(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> planner, const core::TokenRing& tokens, int renewals_per_hour)
+Links::Links(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> planner, const core::TokenRing& tokens,
+             int renewals_per_hour)
     : store_(store),
       clock_(clock),
       planner_(std::move(planner)),
@@ -63,7 +70,8 @@ Links::Links(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> p
 
 std::string Links::proof_of(const model::Invitation& invitation, Instant opened) const {
   const std::int64_t ms = opened.time_since_epoch().count();
-  const auto mac = tokens_.make(invitation.key_id, invitation.selector, invitation.salt, invitation.generation, form_purpose(ms));
+  const auto mac =
+      tokens_.make(invitation.key_id, invitation.selector, invitation.salt, invitation.generation, form_purpose(ms));
   return fmt::format("{}.{}", ms, mac.value_or(""));
 }
 
@@ -73,13 +81,16 @@ std::optional<Instant> Links::opened_at(const model::Invitation& invitation, con
   if (dot == std::string::npos) return std::nullopt;
   const auto [end, error] = std::from_chars(proof.data(), proof.data() + dot, ms);
   if (error != std::errc{} || end != proof.data() + dot) return std::nullopt;
-  if (!tokens_.matches(proof.substr(dot + 1), invitation.selector, invitation.salt, invitation.generation, form_purpose(ms))) return std::nullopt;
+  if (!tokens_.matches(proof.substr(dot + 1), invitation.selector, invitation.salt, invitation.generation,
+                       form_purpose(ms)))
+    return std::nullopt;
   return Instant{core::Milliseconds{ms}};
 }
 
 std::optional<model::Invitation> Links::find(Db& db, const std::string& token, const core::Selector& selector) const {
   auto invitation = store::invitations::by_selector(db, selector);
-  if (!invitation || !tokens_.matches(token, selector, invitation->salt, invitation->generation, verification_purpose)) return std::nullopt;
+  if (!invitation || !tokens_.matches(token, selector, invitation->salt, invitation->generation, verification_purpose))
+    return std::nullopt;
   return invitation;
 }
 
@@ -99,7 +110,8 @@ LinkView Links::view(Db& db, const model::Invitation& invitation, Instant now) c
     view.form_proof = proof_of(invitation, now);
   }
   if (view.state == LinkState::superseded) {
-    if (const auto newest = store::invitations::newest(db, invitation.user); newest && newest->generation > invitation.generation)
+    if (const auto newest = store::invitations::newest(db, invitation.user);
+        newest && newest->generation > invitation.generation)
       view.newer_sent_at = newest->accepted_at ? newest->accepted_at : newest->released_at;
   }
   if (view.state == LinkState::expired && renewable(invitation, *user)) view.form_proof = proof_of(invitation, now);
@@ -109,48 +121,53 @@ LinkView Links::view(Db& db, const model::Invitation& invitation, Instant now) c
   return view;
 }
 
-
 boost::asio::awaitable<LinkView> Links::open(std::string token) {
   const auto selector = tokens_.selector_of(token);
   if (!selector) co_return LinkView{};
   const Instant now = clock_.now();
-  co_return co_await [&] { return store_.read([this, token, selector = *selector, now](Db& db) {
-    const auto invitation = find(db, token, selector);
-    return invitation ? view(db, *invitation, now) : LinkView{};
-  }); }();
+  co_return co_await [&] {
+    return store_.read([this, token, selector = *selector, now](Db& db) {
+      const auto invitation = find(db, token, selector);
+      return invitation ? view(db, *invitation, now) : LinkView{};
+    });
+  }();
 }
 
 boost::asio::awaitable<LinkView> Links::confirm(std::string token, std::string form_proof) {
   const auto selector = tokens_.selector_of(token);
   if (!selector) co_return LinkView{};
   const Instant now = clock_.now();
-  const LinkView result = co_await [&] { return store_.write([this, token, form_proof, selector = *selector, now](Db& db) {
-    auto invitation = find(db, token, selector);
-    if (!invitation) return LinkView{};
-    LinkState state = state_of(*invitation, now);
-    const auto opened = opened_at(*invitation, form_proof);
-    if (state == LinkState::expired && opened && invitation->ends_at && *opened < *invitation->ends_at && now < *invitation->ends_at + form_grace) {
-      const auto newest = store::invitations::newest(db, invitation->user);
-      if (newest && newest->key == invitation->key) state = LinkState::open;
-    }
-    const auto user = store::users::get(db, invitation->user);
-    if (state != LinkState::open || !opened || !user || !user->enabled) return view(db, *invitation, now);
-    const std::string actor = "link";
-    store::invitations::move(db, invitation->key, invitation->state, InvitationState::verified, {.due = std::nullopt, .at = now});
-    (void)store::deliveries::cancel(db, invitation->key);
-    store::tasks::put(db, {.key = planner_->new_id(),
-                           .user = invitation->user,
-                           .invitation = invitation->key,
-                           .kind = model::ProviderTaskKind::ensure_account,
-                           .failures = 0,
-                           .next_at = now,
-                           .detail = {},
-                           .actor = actor,
-                           .created_at = now});
-    planner_->audit(db, now, actor, "invitation.verified", subject_of(*user), model::reason::confirmed);
-    invitation->state = InvitationState::verified;
-    return view(db, *invitation, now);
-  }); }();
+  const LinkView result = co_await [&] {
+    return store_.write([this, token, form_proof, selector = *selector, now](Db& db) {
+      auto invitation = find(db, token, selector);
+      if (!invitation) return LinkView{};
+      LinkState state = state_of(*invitation, now);
+      const auto opened = opened_at(*invitation, form_proof);
+      if (state == LinkState::expired && opened && invitation->ends_at && *opened < *invitation->ends_at &&
+          now < *invitation->ends_at + form_grace) {
+        const auto newest = store::invitations::newest(db, invitation->user);
+        if (newest && newest->key == invitation->key) state = LinkState::open;
+      }
+      const auto user = store::users::get(db, invitation->user);
+      if (state != LinkState::open || !opened || !user || !user->enabled) return view(db, *invitation, now);
+      const std::string actor = "link";
+      store::invitations::move(db, invitation->key, invitation->state, InvitationState::verified,
+                               {.due = std::nullopt, .at = now});
+      (void)store::deliveries::cancel(db, invitation->key);
+      store::tasks::put(db, {.key = planner_->new_id(),
+                             .user = invitation->user,
+                             .invitation = invitation->key,
+                             .kind = model::ProviderTaskKind::ensure_account,
+                             .failures = 0,
+                             .next_at = now,
+                             .detail = {},
+                             .actor = actor,
+                             .created_at = now});
+      planner_->audit(db, now, actor, "invitation.verified", subject_of(*user), model::reason::confirmed);
+      invitation->state = InvitationState::verified;
+      return view(db, *invitation, now);
+    });
+  }();
   if (result.state == LinkState::connecting && on_confirmed_) on_confirmed_();
   co_return result;
 }
@@ -159,20 +176,27 @@ boost::asio::awaitable<RenewResult> Links::renew(std::string token, std::string 
   const auto selector = tokens_.selector_of(token);
   if (!selector) co_return RenewResult::not_possible;
   const Instant now = clock_.now();
-  const RenewResult result = co_await [&] { return store_.write([this, token, form_proof, selector = *selector, now, pause = renewal_pause_](Db& db) {
-    const auto invitation = find(db, token, selector);
-    if (!invitation || state_of(*invitation, now) != LinkState::expired) return RenewResult::not_possible;
-    if (!opened_at(*invitation, form_proof)) return RenewResult::form_not_ours;
-    const auto loaded = Planner::load(db, invitation->user);
-    if (!loaded || !renewable(*invitation, loaded->user)) return RenewResult::not_possible;
-    const model::Invitation& newest = *loaded->invitation;
-    if (newest.created_at + pause > now) return RenewResult::too_soon;
-    if (newest.key != invitation->key && model::live(newest.state)) return RenewResult::too_soon;  // a newer mail is already there
-    // A link that ended a moment ago may not be swept yet.
-    if (newest.state == InvitationState::sent) planner_->end_open(db, invitation->user, InvitationState::expired, model::reason::link_expired, "daemon", now);
-    const Applied applied = planner_->apply(db, invitation->user, "link", now, {.asked = true, .cause = model::InvitationCause::renewal});
-    return applied.connecting ? RenewResult::connecting : applied.released ? RenewResult::sent : RenewResult::not_possible;
-  }); }();
+  const RenewResult result = co_await [&] {
+    return store_.write([this, token, form_proof, selector = *selector, now, pause = renewal_pause_](Db& db) {
+      const auto invitation = find(db, token, selector);
+      if (!invitation || state_of(*invitation, now) != LinkState::expired) return RenewResult::not_possible;
+      if (!opened_at(*invitation, form_proof)) return RenewResult::form_not_ours;
+      const auto loaded = Planner::load(db, invitation->user);
+      if (!loaded || !renewable(*invitation, loaded->user)) return RenewResult::not_possible;
+      const model::Invitation& newest = *loaded->invitation;
+      if (newest.created_at + pause > now) return RenewResult::too_soon;
+      if (newest.key != invitation->key && model::live(newest.state))
+        return RenewResult::too_soon;  // a newer mail is already there
+      // A link that ended a moment ago may not be swept yet.
+      if (newest.state == InvitationState::sent)
+        planner_->end_open(db, invitation->user, InvitationState::expired, model::reason::link_expired, "daemon", now);
+      const Applied applied =
+          planner_->apply(db, invitation->user, "link", now, {.asked = true, .cause = model::InvitationCause::renewal});
+      return applied.connecting ? RenewResult::connecting
+             : applied.released ? RenewResult::sent
+                                : RenewResult::not_possible;
+    });
+  }();
   if ((result == RenewResult::sent || result == RenewResult::connecting) && on_released_) on_released_();
   co_return result;
 }

@@ -1,4 +1,5 @@
-// A service loop survives what goes wrong in one turn: the error is logged with the loop's name and the next turn tries again.
+// A service loop survives what goes wrong in one turn: the error is logged with the loop's name and the next turn tries
+// again.
 //
 //   while (true) { co_await looper.guarded(pass()); co_await wakeup.wait_for(clock, 1s); }
 #pragma once
@@ -32,7 +33,8 @@ public:
     } catch (const std::exception& e) {
       why = e.what();
     }
-    core::log::error(core::events::internal_error, "A turn of a service failed; it is tried again", {{"service", name_}, {"why", why}});
+    core::log::error(core::events::internal_error, "A turn of a service failed; it is tried again",
+                     {{"service", name_}, {"why", why}});
     co_await clock_.sleep_for(core::Milliseconds{1'000});
     co_return std::nullopt;
   }

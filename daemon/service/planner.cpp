@@ -28,10 +28,12 @@ struct Planner::Work {
   [[nodiscard]] bool open() const { return loaded.invitation && model::live(loaded.invitation->state); }
 };
 
-std::string subject_of(const model::User& user) { return "user:" + user.user_id; }
+std::string subject_of(const model::User& user) {
+  return "user:" + user.user_id;
+}
 
-Planner::Planner(std::shared_ptr<const model::Policies> policies, const core::Clock& clock, core::Random& random, std::string message_id_domain,
-                 std::uint8_t token_key_id)
+Planner::Planner(std::shared_ptr<const model::Policies> policies, const core::Clock& clock, core::Random& random,
+                 std::string message_id_domain, std::uint8_t token_key_id)
     : policies_(std::move(policies)),
       random_(random),
       ids_(clock, random),
@@ -66,8 +68,10 @@ Applied Planner::apply(Db& db, const Id& user, const std::string& actor, Instant
   if (!loaded) throw std::logic_error("a decision was asked for a user that does not exist");
   applied.decision = model::decide(facts(*loaded, now, ask.asked));
   Work work{db, *loaded, actor, now, applied.decision, ask, applied};
-  const bool makes_an_offer = applied.decision.action == Action::send || applied.decision.action == Action::connect || applied.decision.action == Action::review;
-  if (makes_an_offer && work.open() && loaded->invitation->login_email_canonical != loaded->user.login_email_canonical) {
+  const bool makes_an_offer = applied.decision.action == Action::send || applied.decision.action == Action::connect ||
+                              applied.decision.action == Action::review;
+  if (makes_an_offer && work.open() &&
+      loaded->invitation->login_email_canonical != loaded->user.login_email_canonical) {
     // W9: the offer for the older address is over; what takes its place was asked for in the same way.
     work.ask.cause = loaded->invitation->cause;
     end(work, InvitationState::superseded, model::reason::login_email_changed);
@@ -87,7 +91,8 @@ Applied Planner::apply(Db& db, const Id& user, const std::string& actor, Instant
       connect(work);
       break;
     case Action::cancel:
-      end(work, model::before_mail(loaded->invitation->state) ? InvitationState::cancelled : InvitationState::revoked, applied.decision.reason());
+      end(work, model::before_mail(loaded->invitation->state) ? InvitationState::cancelled : InvitationState::revoked,
+          applied.decision.reason());
       break;
     case Action::expire:
       if (applied.decision.at <= now) end(work, InvitationState::expired, model::reason::link_expired);
@@ -104,7 +109,8 @@ bool Planner::supersede_for_new_email(Db& db, const Id& user, const std::string&
   return end_open(db, user, InvitationState::superseded, model::reason::login_email_changed, actor, now);
 }
 
-bool Planner::end_open(Db& db, const Id& user, InvitationState to, std::string_view reason, const std::string& actor, Instant now) {
+bool Planner::end_open(Db& db, const Id& user, InvitationState to, std::string_view reason, const std::string& actor,
+                       Instant now) {
   auto loaded = load(db, user);
   if (!loaded) return false;
   Applied applied;
@@ -114,12 +120,13 @@ bool Planner::end_open(Db& db, const Id& user, InvitationState to, std::string_v
   return true;
 }
 
-void Planner::audit(Db& db, Instant now, const std::string& actor, std::string_view action, const std::string& subject, std::string_view reason,
-                    const std::string& detail) {
+void Planner::audit(Db& db, Instant now, const std::string& actor, std::string_view action, const std::string& subject,
+                    std::string_view reason, const std::string& detail) {
   store::audit::append(db, random_, {0, now, actor, std::string(action), subject, std::string(reason), detail});
 }
 
-void Planner::move(Work& work, InvitationState to, Invitation& invitation, std::string_view reason, const std::optional<model::CivilDue>& due) {
+void Planner::move(Work& work, InvitationState to, Invitation& invitation, std::string_view reason,
+                   const std::optional<model::CivilDue>& due) {
   store::invitations::Change change;
   change.due = due;
   change.at = work.now;
@@ -127,7 +134,8 @@ void Planner::move(Work& work, InvitationState to, Invitation& invitation, std::
   store::invitations::move(work.db, invitation.key, invitation.state, to, change);
   invitation.state = to;
   invitation.due = due;
-  audit(work.db, work.now, work.actor, fmt::format("invitation.{}", model::to_text(to)), subject_of(work.loaded.user), reason);
+  audit(work.db, work.now, work.actor, fmt::format("invitation.{}", model::to_text(to)), subject_of(work.loaded.user),
+        reason);
 }
 
 Invitation Planner::make(Work& work, InvitationState state, InvitationCause cause, std::string_view reason,
@@ -165,7 +173,8 @@ void Planner::release(Work& work) {
     work.applied.released = true;
     return;
   }
-  if (work.loaded.invitation && (work.loaded.invitation->state == InvitationState::sent || work.loaded.invitation->state == InvitationState::expired))
+  if (work.loaded.invitation && (work.loaded.invitation->state == InvitationState::sent ||
+                                 work.loaded.invitation->state == InvitationState::expired))
     end(work, InvitationState::superseded, model::reason::sent_again);
   if (work.open()) {
     move(work, InvitationState::released, *work.loaded.invitation, reason);
@@ -173,7 +182,8 @@ void Planner::release(Work& work) {
     make(work, InvitationState::released, work.ask.cause, reason);
   }
   queue_mail(work, *work.loaded.invitation);
-  if (work.loaded.user.connection == Connection::not_connected) store::users::set_connection(work.db, work.loaded.user.key, Connection::pending);
+  if (work.loaded.user.connection == Connection::not_connected)
+    store::users::set_connection(work.db, work.loaded.user.key, Connection::pending);
   work.applied.released = true;
 }
 
@@ -202,7 +212,8 @@ void Planner::schedule(Work& work, const model::CivilDue& due) {
     move(work, InvitationState::scheduled, invitation, work.decision.reason(), due);
   } else if (invitation.due != due) {
     store::invitations::reschedule(work.db, invitation.key, due);
-    audit(work.db, work.now, work.actor, "invitation.rescheduled", subject_of(work.loaded.user), model::reason::start_date_changed,
+    audit(work.db, work.now, work.actor, "invitation.rescheduled", subject_of(work.loaded.user),
+          model::reason::start_date_changed,
           fmt::format("{} {:02}:00 {}", model::to_text(due.date), due.hour, due.zone));
   }
 }
@@ -231,11 +242,13 @@ void Planner::connect(Work& work) {
     make(work, InvitationState::verified, InvitationCause::verified_domain, work.decision.reason());
   } else {
     // The task of the confirmation is already there; asking again moves it up, also one that the provider had refused.
-    if (work.ask.asked) store::tasks::move_up(work.db, work.loaded.user.key, model::ProviderTaskKind::ensure_account, work.now);
+    if (work.ask.asked)
+      store::tasks::move_up(work.db, work.loaded.user.key, model::ProviderTaskKind::ensure_account, work.now);
     return;
   }
   owe(work, model::ProviderTaskKind::ensure_account, work.loaded.invitation->key);
-  if (work.loaded.user.connection == Connection::not_connected) store::users::set_connection(work.db, work.loaded.user.key, Connection::pending);
+  if (work.loaded.user.connection == Connection::not_connected)
+    store::users::set_connection(work.db, work.loaded.user.key, Connection::pending);
   work.applied.connecting = true;
 }
 

@@ -1,7 +1,9 @@
-// Where a decision becomes rows: the one place that makes, moves and ends invitations because of the rules of PRODUCT §2.
+// Where a decision becomes rows: the one place that makes, moves and ends invitations because of the rules of PRODUCT
+// §2.
 //
-// Everything that touches a user (intake, review, an administrator, a domain, the sweep, the scheduler) calls apply() in the same store
-// closure as its own change, so that a change and its consequence are one transaction with one audit event for each transition.
+// Everything that touches a user (intake, review, an administrator, a domain, the sweep, the scheduler) calls apply()
+// in the same store closure as its own change, so that a change and its consequence are one transaction with one audit
+// event for each transition.
 //
 //   co_await store.write([=](Db& db) { users::update(db, user); planner->apply(db, user.key, actor, now); });
 //
@@ -43,14 +45,14 @@ struct Applied {
 };
 
 struct Ask {
-  bool asked = false;  // W12, W13, renewal
+  bool asked = false;                                           // W12, W13, renewal
   model::InvitationCause cause = model::InvitationCause::hire;  // of an invitation that is made now
 };
 
 class Planner {
 public:
-  Planner(std::shared_ptr<const model::Policies> policies, const core::Clock& clock, core::Random& random, std::string message_id_domain,
-          std::uint8_t token_key_id);
+  Planner(std::shared_ptr<const model::Policies> policies, const core::Clock& clock, core::Random& random,
+          std::string message_id_domain, std::uint8_t token_key_id);
 
   [[nodiscard]] static std::optional<Loaded> load(Db& db, const Id& user);
   [[nodiscard]] model::Facts facts(const Loaded& loaded, Instant now, bool asked = false) const;
@@ -58,13 +60,15 @@ public:
   // Decides and makes the rows fit. Repeating it without a change in facts changes nothing.
   Applied apply(Db& db, const Id& user, const std::string& actor, Instant now, Ask ask = {});
 
-  // W9: what is open for the old address is over for good. True if something was open (then the new address is planned again).
+  // W9: what is open for the old address is over for good. True if something was open (then the new address is planned
+  // again).
   bool supersede_for_new_email(Db& db, const Id& user, const std::string& actor, Instant now);
   // Ends what is open by hand; `to` is revoked or cancelled. False if nothing is open.
-  bool end_open(Db& db, const Id& user, model::InvitationState to, std::string_view reason, const std::string& actor, Instant now);
+  bool end_open(Db& db, const Id& user, model::InvitationState to, std::string_view reason, const std::string& actor,
+                Instant now);
 
-  void audit(Db& db, Instant now, const std::string& actor, std::string_view action, const std::string& subject, std::string_view reason = {},
-             const std::string& detail = {});
+  void audit(Db& db, Instant now, const std::string& actor, std::string_view action, const std::string& subject,
+             std::string_view reason = {}, const std::string& detail = {});
 
   [[nodiscard]] const model::Policies& policies() const { return *policies_; }
   [[nodiscard]] Id new_id() { return ids_.next(); }  // store's thread only
@@ -74,8 +78,8 @@ private:
   struct Work;
   void move(Work& work, model::InvitationState to, model::Invitation& invitation, std::string_view reason,
             const std::optional<model::CivilDue>& due = std::nullopt);
-  model::Invitation make(Work& work, model::InvitationState state, model::InvitationCause cause, std::string_view reason,
-                         const std::optional<model::CivilDue>& due = std::nullopt);
+  model::Invitation make(Work& work, model::InvitationState state, model::InvitationCause cause,
+                         std::string_view reason, const std::optional<model::CivilDue>& due = std::nullopt);
   void release(Work& work);
   void schedule(Work& work, const model::CivilDue& due);
   void park_in_review(Work& work);

@@ -1,4 +1,5 @@
-// Looking without touching: users, the plan, and why. Each answer is read in chunks so that a long look never holds the store.
+// Looking without touching: users, the plan, and why. Each answer is read in chunks so that a long look never holds the
+// store.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -84,14 +85,16 @@ public:
   [[nodiscard]] core::Result<Why> why_in(Db& db, const std::string& user_id, Instant now) const;
 
   // Newest first. `which_user`: a user-id, empty for all; an unknown one gives nothing.
-  boost::asio::awaitable<std::vector<InvitationView>> invitations(std::optional<model::InvitationState> state, std::optional<bool> held,
-                                                                  std::string which_user, std::optional<Id> before, std::size_t limit);
+  boost::asio::awaitable<std::vector<InvitationView>> invitations(std::optional<model::InvitationState> state,
+                                                                  std::optional<bool> held, std::string which_user,
+                                                                  std::optional<Id> before, std::size_t limit);
   boost::asio::awaitable<core::Result<InvitationView>> invitation(Id key);
   [[nodiscard]] core::Result<InvitationView> invitation_in(Db& db, const Id& key) const;
   // Users who wait for an approval, in the order their employments were made; `next` is of the employment.
   boost::asio::awaitable<UserPage> in_review(std::optional<Id> after, std::size_t limit);
   boost::asio::awaitable<Counts> counts();
-  boost::asio::awaitable<std::vector<model::AuditEvent>> audit(store::audit::Range range, std::string subject, std::size_t limit);
+  boost::asio::awaitable<std::vector<model::AuditEvent>> audit(store::audit::Range range, std::string subject,
+                                                               std::size_t limit);
   boost::asio::awaitable<store::audit::Verification> verify_audit();
 
 private:

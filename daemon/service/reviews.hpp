@@ -1,4 +1,5 @@
-// The review that stands before anything is sent (W3). One step today; named flows of ordered steps take its place behind these two calls.
+// The review that stands before anything is sent (W3). One step today; named flows of ordered steps take its place
+// behind these two calls.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -20,7 +20,8 @@ bool release_one(Db& db, Planner& planner, const store::invitations::Due& row, I
     whole.release();
     return applied.decision.action != model::Action::send || applied.decision.at <= now;
   } catch (const std::logic_error& e) {
-    core::log::error(core::events::internal_error, "An invitation that is due cannot be released and is held", {{"invitation", row.key.text()}, {"why", e.what()}});
+    core::log::error(core::events::internal_error, "An invitation that is due cannot be released and is held",
+                     {{"invitation", row.key.text()}, {"why", e.what()}});
     store::invitations::set_held(db, row.key, "internal_error");
     return true;
   }
@@ -29,7 +30,8 @@ bool release_one(Db& db, Planner& planner, const store::invitations::Due& row, I
 // Everything of a policy that a plan depends on.
 std::string settings_text(const model::Policies& policies) {
   const auto one = [](const model::Policy& policy) {
-    std::string text = fmt::format("{} {} {} {} {};", policy.company, policy.zone, policy.send_hour, policy.lead_days, static_cast<int>(policy.auto_invite));
+    std::string text = fmt::format("{} {} {} {} {};", policy.company, policy.zone, policy.send_hour, policy.lead_days,
+                                   static_cast<int>(policy.auto_invite));
     for (const auto& domain : policy.allowed_domains) text += domain + ";";
     return text;
   };
@@ -40,8 +42,8 @@ std::string settings_text(const model::Policies& policies) {
 
 }  // namespace
 
-Scheduler::Scheduler(store::Store& store, core::Clock& clock, boost::asio::any_io_executor executor, std::shared_ptr<Planner> planner,
-                     const SendingGate& gate)
+Scheduler::Scheduler(store::Store& store, core::Clock& clock, boost::asio::any_io_executor executor,
+                     std::shared_ptr<Planner> planner, const SendingGate& gate)
     : store_(store), clock_(clock), wakeup_(std::move(executor)), planner_(std::move(planner)), gate_(gate) {}
 
 boost::asio::awaitable<void> Scheduler::run() {
@@ -60,13 +62,15 @@ boost::asio::awaitable<std::size_t> Scheduler::pass() {
     while (true) {
       const Instant now = clock_.now();
       const std::int64_t until = model::due_key_now(now, zone);
-      const std::size_t moved = co_await [&] { return store_.write([planner = planner_, zone, until, now](Db& db) {
-        std::size_t count = 0;
-        for (const auto& row : store::invitations::due(db, zone, until, chunk)) {
-          if (release_one(db, *planner, row, now)) ++count;
-        }
-        return count;
-      }); }();
+      const std::size_t moved = co_await [&] {
+        return store_.write([planner = planner_, zone, until, now](Db& db) {
+          std::size_t count = 0;
+          for (const auto& row : store::invitations::due(db, zone, until, chunk)) {
+            if (release_one(db, *planner, row, now)) ++count;
+          }
+          return count;
+        });
+      }();
       released += moved;
       if (moved > 0 && on_released_) on_released_();
       if (moved < chunk) break;
@@ -84,14 +88,17 @@ boost::asio::awaitable<std::size_t> Scheduler::plan_again_if_settings_changed() 
       std::optional<Id> last;
       do {
         const Instant now = clock_.now();
-        const auto keys = co_await [&] { return store_.write([planner = planner_, state, last, now](Db& db) {
-          std::vector<Id> seen;
-          for (const auto& invitation : store::invitations::page(db, {.state = state, .held = std::nullopt, .user = std::nullopt}, last, chunk)) {
-            planner->apply(db, invitation.user, "daemon", now);
-            seen.push_back(invitation.key);
-          }
-          return seen;
-        }); }();
+        const auto keys = co_await [&] {
+          return store_.write([planner = planner_, state, last, now](Db& db) {
+            std::vector<Id> seen;
+            for (const auto& invitation : store::invitations::page(
+                     db, {.state = state, .held = std::nullopt, .user = std::nullopt}, last, chunk)) {
+              planner->apply(db, invitation.user, "daemon", now);
+              seen.push_back(invitation.key);
+            }
+            return seen;
+          });
+        }();
         looked_at += keys.size();
         last = keys.size() == chunk ? std::optional(keys.back()) : std::nullopt;
       } while (last);

@@ -1,5 +1,5 @@
-// Releases what is due. Due is a question to the store, not a timer: per distinct zone one indexed range query over the civil due
-// (ARCHITECTURE §5), then the decision function has the last word for each user.
+// Releases what is due. Due is a question to the store, not a timer: per distinct zone one indexed range query over the
+// civil due (ARCHITECTURE §5), then the decision function has the last word for each user.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -17,15 +17,15 @@ namespace invited::service {
 
 class Scheduler {
 public:
-  Scheduler(store::Store& store, core::Clock& clock, boost::asio::any_io_executor executor, std::shared_ptr<Planner> planner,
-            const SendingGate& gate);
+  Scheduler(store::Store& store, core::Clock& clock, boost::asio::any_io_executor executor,
+            std::shared_ptr<Planner> planner, const SendingGate& gate);
 
   // Runs until cancelled: looks each second, and at once when rung. [core-thread]
   boost::asio::awaitable<void> run();
   // One look; the number of invitations whose time had come. [core-thread]
   boost::asio::awaitable<std::size_t> pass();
-  // At start: if the companies' settings (hour, lead, zone, …) are not those that the standing plans were made with, plans them again.
-  // The number looked at. [core-thread]
+  // At start: if the companies' settings (hour, lead, zone, …) are not those that the standing plans were made with,
+  // plans them again. The number looked at. [core-thread]
   boost::asio::awaitable<std::size_t> plan_again_if_settings_changed();
   void ring() { wakeup_.ring(); }
   // Called after something was released or an account is to be made.

@@ -42,11 +42,14 @@ boost::asio::awaitable<std::size_t> Sweep::expire() {
   std::size_t total = 0;
   while (true) {
     const Instant now = clock_.now();
-    const std::size_t ended = co_await [&] { return store_.write([planner = planner_, now](Db& db) {
-      const auto rows = store::invitations::ending(db, now, chunk);
-      for (const auto& row : rows) planner->end_open(db, row.user, model::InvitationState::expired, model::reason::link_expired, "daemon", now);
-      return rows.size();
-    }); }();
+    const std::size_t ended = co_await [&] {
+      return store_.write([planner = planner_, now](Db& db) {
+        const auto rows = store::invitations::ending(db, now, chunk);
+        for (const auto& row : rows)
+          planner->end_open(db, row.user, model::InvitationState::expired, model::reason::link_expired, "daemon", now);
+        return rows.size();
+      });
+    }();
     total += ended;
     if (ended < chunk) break;
   }
@@ -64,27 +67,30 @@ boost::asio::awaitable<std::size_t> Sweep::disable_leavers() {
       std::size_t disabled = 0;
       std::optional<Id> last;
     };
-    const Chunk done = co_await [&] { return store_.write([planner = planner_, now, after](Db& db) {
-      Chunk result;
-      // No zone is more than a day ahead of UTC; the rule itself looks at the user's own zone.
-      const auto latest = model::add_days(model::CivilDate{std::chrono::floor<std::chrono::days>(now)}, 1);
-      const auto users = store::employments::users_ended_by(db, latest, after, chunk);
-      for (const Id& key : users) {
-        const auto loaded = Planner::load(db, key);
-        const auto leaving = model::leaving(planner->facts(*loaded, now));
-        if (!leaving || leaving->at > now) continue;
-        disable_user(db, *planner, key, true, model::reason::employment_ended, "daemon", now);
-        ++result.disabled;
-      }
-      if (users.size() == chunk) result.last = users.back();
-      return result;
-    }); }();
+    const Chunk done = co_await [&] {
+      return store_.write([planner = planner_, now, after](Db& db) {
+        Chunk result;
+        // No zone is more than a day ahead of UTC; the rule itself looks at the user's own zone.
+        const auto latest = model::add_days(model::CivilDate{std::chrono::floor<std::chrono::days>(now)}, 1);
+        const auto users = store::employments::users_ended_by(db, latest, after, chunk);
+        for (const Id& key : users) {
+          const auto loaded = Planner::load(db, key);
+          const auto leaving = model::leaving(planner->facts(*loaded, now));
+          if (!leaving || leaving->at > now) continue;
+          disable_user(db, *planner, key, true, model::reason::employment_ended, "daemon", now);
+          ++result.disabled;
+        }
+        if (users.size() == chunk) result.last = users.back();
+        return result;
+      });
+    }();
     total += done.disabled;
     if (!done.last) break;
     after = done.last;
   }
   if (total > 0) {
-    core::log::info(core::events::leaver_disabled, "Leavers disabled and disconnected", {{"users", std::to_string(total)}});
+    core::log::info(core::events::leaver_disabled, "Leavers disabled and disconnected",
+                    {{"users", std::to_string(total)}});
     if (on_task_) on_task_();
   }
   co_return total;
@@ -94,14 +100,16 @@ boost::asio::awaitable<std::size_t> Sweep::prune_plans() {
   const Instant before = clock_.now() - std::chrono::hours{24};
   std::size_t total = 0;
   while (true) {
-    const std::size_t gone = co_await [&] { return store_.write([before](Db& db) { return store::plans::prune(db, before, 2'000); }); }();
+    const std::size_t gone =
+        co_await [&] { return store_.write([before](Db& db) { return store::plans::prune(db, before, 2'000); }); }();
     total += gone;
     if (gone < 2'000) break;
   }
   co_return total;
 }
 
-bool disconnect_user(Db& db, Planner& planner, const Id& key, std::string_view reason, const std::string& actor, Instant now) {
+bool disconnect_user(Db& db, Planner& planner, const Id& key, std::string_view reason, const std::string& actor,
+                     Instant now) {
   const auto user = store::users::get(db, key);
   if (!user || user->connection == model::Connection::not_connected) return false;
   planner.end_open(db, key, model::InvitationState::revoked, reason, actor, now);
@@ -122,7 +130,8 @@ bool disconnect_user(Db& db, Planner& planner, const Id& key, std::string_view r
   return true;
 }
 
-void disable_user(Db& db, Planner& planner, const Id& key, bool disconnect, std::string_view reason, const std::string& actor, Instant now) {
+void disable_user(Db& db, Planner& planner, const Id& key, bool disconnect, std::string_view reason,
+                  const std::string& actor, Instant now) {
   auto user = store::users::get(db, key);
   if (!user || !user->enabled) return;
   if (disconnect) {

@@ -1,5 +1,5 @@
-// The regular ending of what is over: links past their end, leavers, old plans. Touches invitations for the first, users for the second
-// (PRODUCT §3, §5).
+// The regular ending of what is over: links past their end, leavers, old plans. Touches invitations for the first,
+// users for the second (PRODUCT §3, §5).
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -36,8 +36,10 @@ private:
 };
 
 // What disabling means, by hand and by the sweep (W10). `disconnect`: the provider is told, too.
-void disable_user(Db& db, Planner& planner, const Id& user, bool disconnect, std::string_view reason, const std::string& actor, Instant now);
+void disable_user(Db& db, Planner& planner, const Id& user, bool disconnect, std::string_view reason,
+                  const std::string& actor, Instant now);
 // Deletes the connection: the provider is told, the user becomes not_connected. False if there was none.
-bool disconnect_user(Db& db, Planner& planner, const Id& user, std::string_view reason, const std::string& actor, Instant now);
+bool disconnect_user(Db& db, Planner& planner, const Id& user, std::string_view reason, const std::string& actor,
+                     Instant now);
 
 }  // namespace invited::service

@@ -26,7 +26,8 @@ class Users {
 public:
   Users(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> planner);
 
-  // W12: sent now, whatever W2 says; never before the last approval. Errors name the reason code of the decision ("in_review", …).
+  // W12: sent now, whatever W2 says; never before the last approval. Errors name the reason code of the decision
+  // ("in_review", …).
   boost::asio::awaitable<core::Result<Applied>> send_verification(std::string user_id, Act act);
   boost::asio::awaitable<core::Result<void>> disconnect(std::string user_id, Act act);
   boost::asio::awaitable<core::Result<void>> reset_password(std::string user_id, Act act);

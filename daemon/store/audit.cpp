@@ -53,7 +53,13 @@ Hash hash_of(const Hash& previous, const model::AuditEvent& e, const Hash& commi
 }
 
 model::AuditEvent event_of(SQLite::Statement& q) {
-  return {q.getColumn(0).getInt64(), instant_at(q, 1), text_at(q, 2), text_at(q, 3), text_at(q, 4), text_at(q, 5), text_at(q, 6)};
+  return {q.getColumn(0).getInt64(),
+          instant_at(q, 1),
+          text_at(q, 2),
+          text_at(q, 3),
+          text_at(q, 4),
+          text_at(q, 5),
+          text_at(q, 6)};
 }
 
 }  // namespace
@@ -76,8 +82,11 @@ void append(Db& db, core::Random& random, const model::AuditEvent& given) {
   random.fill(salt);
   const Hash commitment = commitment_of(salt, event.detail);
   const Hash hash = hash_of(previous, event, commitment);
-  db.run("INSERT INTO audit_events (seq, at, actor, action, subject, reason, detail, salt, commitment, hash) VALUES (?,?,?,?,?,?,?,?,?,?)",
-         event.seq, event.at, event.actor, event.action, event.subject, event.reason, event.detail, salt, commitment, hash);
+  db.run(
+      "INSERT INTO audit_events (seq, at, actor, action, subject, reason, detail, salt, commitment, hash) VALUES "
+      "(?,?,?,?,?,?,?,?,?,?)",
+      event.seq, event.at, event.actor, event.action, event.subject, event.reason, event.detail, salt, commitment,
+      hash);
 }
 
 std::vector<model::AuditEvent> page(Db& db, const Range& range, const std::string& subject, std::size_t limit) {
@@ -95,7 +104,9 @@ std::vector<model::AuditEvent> page(Db& db, const Range& range, const std::strin
   return rows;
 }
 
-std::int64_t last_seq(Db& db) { return db.integer("SELECT max(seq) FROM audit_events").value_or(0); }
+std::int64_t last_seq(Db& db) {
+  return db.integer("SELECT max(seq) FROM audit_events").value_or(0);
+}
 
 Verification verify(Db& db, std::int64_t from, std::size_t limit) {
   Verification result;
@@ -107,7 +118,8 @@ Verification verify(Db& db, std::int64_t from, std::size_t limit) {
     q.reset();
   }
   auto& q = db.prepare(
-      "SELECT seq, at, actor, action, subject, reason, coalesce(detail, ''), detail IS NOT NULL, salt, commitment, hash FROM audit_events WHERE "
+      "SELECT seq, at, actor, action, subject, reason, coalesce(detail, ''), detail IS NOT NULL, salt, commitment, "
+      "hash FROM audit_events WHERE "
       "seq >= ?1 ORDER BY seq LIMIT ?2",
       from, static_cast<std::int64_t>(limit));
   std::size_t rows = 0;
@@ -115,7 +127,8 @@ Verification verify(Db& db, std::int64_t from, std::size_t limit) {
     ++rows;
     const model::AuditEvent event = event_of(q);
     const auto commitment = bytes_at<32>(q, 9);
-    const bool detail_right = q.getColumn(7).getInt() == 0 || commitment == commitment_of(bytes_at<16>(q, 8), event.detail);
+    const bool detail_right =
+        q.getColumn(7).getInt() == 0 || commitment == commitment_of(bytes_at<16>(q, 8), event.detail);
     const auto stored = bytes_at<32>(q, 10);
     if (event.seq != expected || !detail_right || stored != hash_of(previous, event, commitment)) {
       result.broken = expected;

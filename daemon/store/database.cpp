@@ -16,7 +16,8 @@ std::string setting(SQLite::Database& database, const char* pragma) {
 }
 }  // namespace
 
-Db::Db(const std::string& path) : database_(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOFOLLOW) {}
+Db::Db(const std::string& path)
+    : database_(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOFOLLOW) {}
 
 core::Result<std::unique_ptr<Db>> Db::open(const std::string& path) {
   try {
@@ -27,18 +28,21 @@ core::Result<std::unique_ptr<Db>> Db::open(const std::string& path) {
   } catch (const SQLite::Exception& e) {
     const int code = e.getErrorCode();
     if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
-      return fail(ErrorKind::unavailable, "state_in_use", "Another daemon already uses this state: stop it first, or choose another state_dir.", path);
+      return fail(ErrorKind::unavailable, "state_in_use",
+                  "Another daemon already uses this state: stop it first, or choose another state_dir.", path);
     if (code == SQLITE_CANTOPEN)
-      return fail(ErrorKind::unavailable, "state_not_openable", fmt::format("The state file cannot be opened: {}.", e.what()), path);
+      return fail(ErrorKind::unavailable, "state_not_openable",
+                  fmt::format("The state file cannot be opened: {}.", e.what()), path);
     if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
-      return fail(ErrorKind::internal, "state_damaged", fmt::format("The state file is damaged ({}): restore a backup.", e.what()), path);
+      return fail(ErrorKind::internal, "state_damaged",
+                  fmt::format("The state file is damaged ({}): restore a backup.", e.what()), path);
     return fail(ErrorKind::internal, "state_error", fmt::format("The state file cannot be used: {}.", e.what()), path);
   }
 }
 
 core::Result<void> Db::configure(bool in_memory) {
-  // Exclusive before the first access: SQLite then keeps the WAL index in private memory, so that a kill at any instruction equals
-  // a kill at the next system call (reliability notes, 2.0).
+  // Exclusive before the first access: SQLite then keeps the WAL index in private memory, so that a kill at any
+  // instruction equals a kill at the next system call (reliability notes, 2.0).
   database_.exec("PRAGMA locking_mode = EXCLUSIVE");
   database_.exec("PRAGMA journal_mode = WAL");
   database_.exec("PRAGMA synchronous = FULL");
@@ -47,10 +51,13 @@ core::Result<void> Db::configure(bool in_memory) {
   database_.exec("PRAGMA temp_store = MEMORY");
   database_.exec("PRAGMA cache_size = -16384");
   database_.exec("BEGIN EXCLUSIVE; COMMIT");
-  const auto differs = [&](const char* pragma, std::string_view wanted) { return setting(database_, pragma) != wanted; };
+  const auto differs = [&](const char* pragma, std::string_view wanted) {
+    return setting(database_, pragma) != wanted;
+  };
   if (differs("PRAGMA synchronous", "2") || differs("PRAGMA foreign_keys", "1") ||
       (!in_memory && (differs("PRAGMA journal_mode", "wal") || differs("PRAGMA locking_mode", "exclusive"))))
-    return fail(ErrorKind::internal, "state_settings", "SQLite does not keep the settings that durability needs (WAL, synchronous=FULL, exclusive).");
+    return fail(ErrorKind::internal, "state_settings",
+                "SQLite does not keep the settings that durability needs (WAL, synchronous=FULL, exclusive).");
   return {};
 }
 
@@ -59,8 +66,11 @@ core::Result<void> Db::migrate() {
   const int newest = migrations().back().number;
   created_ = present == 0;
   if (present > newest)
-    return fail(ErrorKind::conflict, "state_too_new",
-                fmt::format("The state was written by a newer daemon (schema {}, this one knows {}): install that version again.", present, newest));
+    return fail(
+        ErrorKind::conflict, "state_too_new",
+        fmt::format(
+            "The state was written by a newer daemon (schema {}, this one knows {}): install that version again.",
+            present, newest));
   for (const Migration& migration : migrations()) {
     if (migration.number <= present) continue;
     SQLite::Transaction transaction(database_);
@@ -94,23 +104,31 @@ SQLite::Statement& Db::prepare_built(const std::string& sql) {
   return *slot;
 }
 
-Id id_at(SQLite::Statement& q, int column) { return Id{bytes_at<16>(q, column)}; }
+Id id_at(SQLite::Statement& q, int column) {
+  return Id{bytes_at<16>(q, column)};
+}
 
 std::optional<Id> optional_id_at(SQLite::Statement& q, int column) {
   if (q.getColumn(column).isNull()) return std::nullopt;
   return id_at(q, column);
 }
 
-Instant instant_at(SQLite::Statement& q, int column) { return Instant{core::Milliseconds{q.getColumn(column).getInt64()}}; }
+Instant instant_at(SQLite::Statement& q, int column) {
+  return Instant{core::Milliseconds{q.getColumn(column).getInt64()}};
+}
 
 std::optional<Instant> optional_instant_at(SQLite::Statement& q, int column) {
   if (q.getColumn(column).isNull()) return std::nullopt;
   return instant_at(q, column);
 }
 
-std::string text_at(SQLite::Statement& q, int column) { return q.getColumn(column).getString(); }
+std::string text_at(SQLite::Statement& q, int column) {
+  return q.getColumn(column).getString();
+}
 
-Savepoint::Savepoint(Db& db) : db_(db) { db_.raw().exec("SAVEPOINT trial"); }
+Savepoint::Savepoint(Db& db) : db_(db) {
+  db_.raw().exec("SAVEPOINT trial");
+}
 
 Savepoint::~Savepoint() {
   if (!open_) return;

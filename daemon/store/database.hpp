@@ -1,4 +1,5 @@
-// The one SQLite connection: opened strictly, migrated, with its prepared statements kept. Used on the store's thread only.
+// The one SQLite connection: opened strictly, migrated, with its prepared statements kept. Used on the store's thread
+// only.
 //
 //   Db db = Db::open("/var/lib/invited/state.db");
 //   auto& q = db.prepare("SELECT name FROM users WHERE key = ?", key);
@@ -34,12 +35,13 @@ public:
 
 class Db {
 public:
-  // Opens (or creates) the file, takes it for this process alone, reads every setting back and applies migrations. ":memory:" for tests.
-  // Errors: `unavailable` if another process holds it, `conflict` if a newer daemon wrote it, `internal` for corruption.
+  // Opens (or creates) the file, takes it for this process alone, reads every setting back and applies migrations.
+  // ":memory:" for tests. Errors: `unavailable` if another process holds it, `conflict` if a newer daemon wrote it,
+  // `internal` for corruption.
   [[nodiscard]] static core::Result<std::unique_ptr<Db>> open(const std::string& path);
 
-  // The statement for this text, reset, with the arguments bound to ?1, ?2, … The text must be a literal (its address is the cache key's
-  // content). Do not run the same text again while stepping through it: collect rows first.
+  // The statement for this text, reset, with the arguments bound to ?1, ?2, … The text must be a literal (its address
+  // is the cache key's content). Do not run the same text again while stepping through it: collect rows first.
   template <class... Args>
   SQLite::Statement& prepare(std::string_view sql, const Args&... args) {
     SQLite::Statement& statement = cached(sql);
@@ -79,7 +81,9 @@ public:
   static void bind(SQLite::Statement& q, int i, std::uint32_t v) { q.bind(i, static_cast<std::int64_t>(v)); }
   static void bind(SQLite::Statement& q, int i, bool v) { q.bind(i, v ? 1 : 0); }
   static void bind(SQLite::Statement& q, int i, const Id& v) { bind(q, i, v.bytes); }
-  static void bind(SQLite::Statement& q, int i, Instant v) { q.bind(i, static_cast<std::int64_t>(v.time_since_epoch().count())); }
+  static void bind(SQLite::Statement& q, int i, Instant v) {
+    q.bind(i, static_cast<std::int64_t>(v.time_since_epoch().count()));
+  }
   template <std::size_t N>
   static void bind(SQLite::Statement& q, int i, const std::array<std::byte, N>& v) {
     q.bind(i, v.data(), static_cast<int>(N));
@@ -119,7 +123,8 @@ template <std::size_t N>
 [[nodiscard]] std::array<std::byte, N> bytes_at(SQLite::Statement& q, int column) {
   std::array<std::byte, N> out{};
   const auto value = q.getColumn(column);
-  if (static_cast<std::size_t>(value.getBytes()) == N) std::copy_n(static_cast<const std::byte*>(value.getBlob()), N, out.begin());
+  if (static_cast<std::size_t>(value.getBytes()) == N)
+    std::copy_n(static_cast<const std::byte*>(value.getBlob()), N, out.begin());
   return out;
 }
 

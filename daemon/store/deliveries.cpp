@@ -7,7 +7,8 @@ namespace invited::store::deliveries {
 namespace {
 
 constexpr std::string_view columns =
-    "key, invitation, user, state, message_id, attempts, uncertain_tries, failures, next_at, remote_id, detail, created_at";
+    "key, invitation, user, state, message_id, attempts, uncertain_tries, failures, next_at, remote_id, detail, "
+    "created_at";
 
 Delivery delivery_of(SQLite::Statement& q) {
   Delivery d;
@@ -40,8 +41,10 @@ std::optional<Delivery> one(SQLite::Statement& q) {
 }
 
 void end_attempt(Db& db, const Id& key, std::int32_t number, const Outcome& outcome) {
-  db.run_one("UPDATE attempts SET ended_at = ?3, outcome = ?4, phase = ?5, code = ?6, detail = ?7 WHERE delivery = ?1 AND number = ?2", key,
-             number, outcome.at, model::to_text(outcome.state), outcome.phase, outcome.code, outcome.detail);
+  db.run_one(
+      "UPDATE attempts SET ended_at = ?3, outcome = ?4, phase = ?5, code = ?6, detail = ?7 WHERE delivery = ?1 AND "
+      "number = ?2",
+      key, number, outcome.at, model::to_text(outcome.state), outcome.phase, outcome.code, outcome.detail);
 }
 
 }  // namespace
@@ -57,11 +60,14 @@ std::optional<Delivery> of_invitation(Db& db, const Id& invitation) {
 }
 
 std::vector<model::Attempt> attempts(Db& db, const Id& key) {
-  auto& q = db.prepare("SELECT number, started_at, ended_at, outcome, phase, code, detail FROM attempts WHERE delivery = ? ORDER BY number", key);
+  auto& q = db.prepare(
+      "SELECT number, started_at, ended_at, outcome, phase, code, detail FROM attempts WHERE delivery = ? ORDER BY "
+      "number",
+      key);
   std::vector<model::Attempt> rows;
   while (q.executeStep())
-    rows.push_back({key, q.getColumn(0).getInt(), instant_at(q, 1), optional_instant_at(q, 2), text_at(q, 3), text_at(q, 4),
-                    q.getColumn(5).getInt(), text_at(q, 6)});
+    rows.push_back({key, q.getColumn(0).getInt(), instant_at(q, 1), optional_instant_at(q, 2), text_at(q, 3),
+                    text_at(q, 4), q.getColumn(5).getInt(), text_at(q, 6)});
   q.reset();
   return rows;
 }
@@ -69,43 +75,52 @@ std::vector<model::Attempt> attempts(Db& db, const Id& key) {
 void insert(Db& db, const Delivery& d, std::int32_t rank) {
   if (!model::allowed(std::nullopt, d.state)) throw std::logic_error("a delivery is not made in this state");
   db.run(
-      "INSERT INTO deliveries (key, invitation, user, state, message_id, rank, attempts, uncertain_tries, failures, next_at, remote_id, "
+      "INSERT INTO deliveries (key, invitation, user, state, message_id, rank, attempts, uncertain_tries, failures, "
+      "next_at, remote_id, "
       "detail, created_at) VALUES (?,?,?,?,?,?,0,0,0,?,'','',?)",
       d.key, d.invitation, d.user, model::to_text(d.state), d.message_id, rank, d.next_at, d.created_at);
 }
 
 std::vector<Delivery> claim(Db& db, const Id& owner, Instant now, Instant lease_until, std::size_t limit) {
   static const std::string due = fmt::format(
-      "SELECT {} FROM deliveries WHERE state IN ('queued', 'deferred', 'uncertain') AND next_at IS NOT NULL AND next_at <= ?1 "
+      "SELECT {} FROM deliveries WHERE state IN ('queued', 'deferred', 'uncertain') AND next_at IS NOT NULL AND "
+      "next_at <= ?1 "
       "ORDER BY next_at, rank, key LIMIT ?2",
       columns);
   auto rows = rows_of(db.prepare(due, now, static_cast<std::int64_t>(limit)));
   for (Delivery& d : rows) {
     ++d.attempts;
     db.run_one(
-        "UPDATE deliveries SET state = 'claimed', attempts = ?3, lease_owner = ?4, lease_until = ?5 WHERE key = ?1 AND state = ?2", d.key,
-        model::to_text(d.state), d.attempts, owner, lease_until);
-    db.run("INSERT INTO attempts (delivery, number, started_at, ended_at, outcome, phase, code, detail) VALUES (?,?,?,NULL,'claimed','',0,'')",
-           d.key, d.attempts, now);
+        "UPDATE deliveries SET state = 'claimed', attempts = ?3, lease_owner = ?4, lease_until = ?5 WHERE key = ?1 AND "
+        "state = ?2",
+        d.key, model::to_text(d.state), d.attempts, owner, lease_until);
+    db.run(
+        "INSERT INTO attempts (delivery, number, started_at, ended_at, outcome, phase, code, detail) VALUES "
+        "(?,?,?,NULL,'claimed','',0,'')",
+        d.key, d.attempts, now);
     d.state = DeliveryState::claimed;
   }
   return rows;
 }
 
 std::optional<Instant> next_at(Db& db) {
-  const auto at = db.integer("SELECT min(next_at) FROM deliveries WHERE state IN ('queued', 'deferred', 'uncertain') AND next_at IS NOT NULL");
+  const auto at = db.integer(
+      "SELECT min(next_at) FROM deliveries WHERE state IN ('queued', 'deferred', 'uncertain') AND next_at IS NOT NULL");
   if (!at) return std::nullopt;
   return Instant{core::Milliseconds{*at}};
 }
 
 bool settle(Db& db, const Id& key, const Id& owner, const Outcome& outcome) {
-  if (!model::allowed(DeliveryState::claimed, outcome.state)) throw std::logic_error("a claimed delivery does not end like this");
+  if (!model::allowed(DeliveryState::claimed, outcome.state))
+    throw std::logic_error("a claimed delivery does not end like this");
   const bool failed = outcome.state == DeliveryState::deferred && outcome.counts;
   const bool uncertain = outcome.state == DeliveryState::uncertain;
   const int changed = db.run(
       "UPDATE deliveries SET state = ?3, next_at = ?4, remote_id = ?5, detail = ?6, failures = failures + ?7, "
-      "uncertain_tries = uncertain_tries + ?8, lease_owner = NULL, lease_until = NULL WHERE key = ?1 AND state = 'claimed' AND lease_owner = ?2",
-      key, owner, model::to_text(outcome.state), outcome.next_at, outcome.remote_id, outcome.detail, failed ? 1 : 0, uncertain ? 1 : 0);
+      "uncertain_tries = uncertain_tries + ?8, lease_owner = NULL, lease_until = NULL WHERE key = ?1 AND state = "
+      "'claimed' AND lease_owner = ?2",
+      key, owner, model::to_text(outcome.state), outcome.next_at, outcome.remote_id, outcome.detail, failed ? 1 : 0,
+      uncertain ? 1 : 0);
   if (changed != 1) return false;
   const auto number = db.integer("SELECT attempts FROM deliveries WHERE key = ?", key).value();
   end_attempt(db, key, static_cast<std::int32_t>(number), outcome);
@@ -113,8 +128,9 @@ bool settle(Db& db, const Id& key, const Id& owner, const Outcome& outcome) {
 }
 
 std::vector<Id> rescue(Db& db, const Id& owner, Instant now, std::size_t limit) {
-  static const std::string sql =
-      fmt::format("SELECT {} FROM deliveries WHERE state = 'claimed' AND lease_owner <> ?1 ORDER BY lease_owner, key LIMIT ?2", columns);
+  static const std::string sql = fmt::format(
+      "SELECT {} FROM deliveries WHERE state = 'claimed' AND lease_owner <> ?1 ORDER BY lease_owner, key LIMIT ?2",
+      columns);
   std::vector<Id> rescued;
   for (const Delivery& d : rows_of(db.prepare(sql, owner, static_cast<std::int64_t>(limit)))) {
     const bool again = d.uncertain_tries + 1 < model::most_uncertain_tries;
@@ -125,7 +141,8 @@ std::vector<Id> rescue(Db& db, const Id& owner, Instant now, std::size_t limit) 
     outcome.detail = "found claimed at start: it may have gone out";
     if (again) outcome.next_at = now;
     db.run_one(
-        "UPDATE deliveries SET state = 'uncertain', next_at = ?2, detail = ?3, uncertain_tries = uncertain_tries + 1, lease_owner = NULL, "
+        "UPDATE deliveries SET state = 'uncertain', next_at = ?2, detail = ?3, uncertain_tries = uncertain_tries + 1, "
+        "lease_owner = NULL, "
         "lease_until = NULL WHERE key = ?1 AND state = 'claimed'",
         d.key, outcome.next_at, outcome.detail);
     end_attempt(db, d.key, d.attempts, outcome);
@@ -135,21 +152,25 @@ std::vector<Id> rescue(Db& db, const Id& owner, Instant now, std::size_t limit) 
 }
 
 bool cancel(Db& db, const Id& invitation) {
-  return db.run("UPDATE deliveries SET state = 'cancelled', next_at = NULL WHERE invitation = ? AND state IN ('queued', 'deferred', 'uncertain', "
-                "'rejected')",
-                invitation) == 1;
+  return db.run(
+             "UPDATE deliveries SET state = 'cancelled', next_at = NULL WHERE invitation = ? AND state IN ('queued', "
+             "'deferred', 'uncertain', "
+             "'rejected')",
+             invitation) == 1;
 }
 
 void requeue(Db& db, const Id& key, Instant now) {
   db.run_one(
-      "UPDATE deliveries SET state = CASE state WHEN 'rejected' THEN 'queued' ELSE state END, next_at = ?2, failures = 0, uncertain_tries = 0 "
+      "UPDATE deliveries SET state = CASE state WHEN 'rejected' THEN 'queued' ELSE state END, next_at = ?2, failures = "
+      "0, uncertain_tries = 0 "
       "WHERE key = ?1 AND state IN ('rejected', 'uncertain', 'deferred', 'queued')",
       key, now);
 }
 
 std::vector<std::pair<std::string, std::int64_t>> count_open(Db& db) {
   auto& q = db.prepare(
-      "SELECT 'waiting', count(*) FROM deliveries WHERE state IN ('queued', 'deferred', 'uncertain') AND next_at IS NOT NULL UNION ALL "
+      "SELECT 'waiting', count(*) FROM deliveries WHERE state IN ('queued', 'deferred', 'uncertain') AND next_at IS "
+      "NOT NULL UNION ALL "
       "SELECT 'claimed', count(*) FROM deliveries WHERE state = 'claimed'");
   std::vector<std::pair<std::string, std::int64_t>> rows;
   while (q.executeStep()) rows.emplace_back(text_at(q, 0), q.getColumn(1).getInt64());

@@ -1,5 +1,5 @@
-// The outbox: deliveries and their attempts. A claim is committed before a byte goes on the wire; a row found claimed at start
-// is uncertain and goes out again with the same Message-ID and link (ARCHITECTURE §6).
+// The outbox: deliveries and their attempts. A claim is committed before a byte goes on the wire; a row found claimed
+// at start is uncertain and goes out again with the same Message-ID and link (ARCHITECTURE §6).
 #pragma once
 
 #include <cstddef>

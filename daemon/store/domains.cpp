@@ -4,7 +4,8 @@ namespace invited::store::domains {
 
 namespace {
 model::Domain domain_of(SQLite::Statement& q) {
-  return {text_at(q, 0), model::parse_domain_state(text_at(q, 1)).value(), text_at(q, 2), text_at(q, 3), instant_at(q, 4)};
+  return {text_at(q, 0), model::parse_domain_state(text_at(q, 1)).value(), text_at(q, 2), text_at(q, 3),
+          instant_at(q, 4)};
 }
 }  // namespace
 
@@ -37,11 +38,15 @@ bool covers(Db& db, std::string_view domain) {
 }
 
 void put(Db& db, const model::Domain& d) {
-  db.run("INSERT INTO domains (name, state, method, actor, since) VALUES (?,?,?,?,?) ON CONFLICT (name) DO UPDATE SET state = excluded.state, "
-         "method = excluded.method, actor = excluded.actor, since = excluded.since",
-         d.name, model::to_text(d.state), d.method, d.actor, d.since);
+  db.run(
+      "INSERT INTO domains (name, state, method, actor, since) VALUES (?,?,?,?,?) ON CONFLICT (name) DO UPDATE SET "
+      "state = excluded.state, "
+      "method = excluded.method, actor = excluded.actor, since = excluded.since",
+      d.name, model::to_text(d.state), d.method, d.actor, d.since);
 }
 
-bool remove(Db& db, std::string_view name) { return db.run("DELETE FROM domains WHERE name = ?", name) == 1; }
+bool remove(Db& db, std::string_view name) {
+  return db.run("DELETE FROM domains WHERE name = ?", name) == 1;
+}
 
 }  // namespace invited::store::domains

@@ -5,7 +5,8 @@ namespace invited::store::invitations {
 namespace {
 
 constexpr std::string_view columns =
-    "key, user, generation, state, cause, login_email, login_email_canonical, due_key, due_zone, released_at, accepted_at, ends_at, "
+    "key, user, generation, state, cause, login_email, login_email_canonical, due_key, due_zone, released_at, "
+    "accepted_at, ends_at, "
     "verified_at, ended_at, end_reason, held_reason, selector, salt, key_id, created_at";
 
 Invitation invitation_of(SQLite::Statement& q) {
@@ -19,8 +20,8 @@ Invitation invitation_of(SQLite::Statement& q) {
   i.login_email_canonical = text_at(q, 6);
   if (!q.getColumn(7).isNull()) {
     const std::int64_t due_key = q.getColumn(7).getInt64();
-    i.due = model::CivilDue{model::date_of_key(static_cast<std::int32_t>(due_key / 100)).value(), static_cast<int>(due_key % 100),
-                            text_at(q, 8)};
+    i.due = model::CivilDue{model::date_of_key(static_cast<std::int32_t>(due_key / 100)).value(),
+                            static_cast<int>(due_key % 100), text_at(q, 8)};
   }
   i.released_at = optional_instant_at(q, 9);
   i.accepted_at = optional_instant_at(q, 10);
@@ -68,7 +69,8 @@ std::optional<Invitation> get(Db& db, const Id& key) {
 }
 
 std::optional<Invitation> newest(Db& db, const Id& user) {
-  static const std::string sql = fmt::format("SELECT {} FROM invitations WHERE user = ? ORDER BY generation DESC LIMIT 1", columns);
+  static const std::string sql =
+      fmt::format("SELECT {} FROM invitations WHERE user = ? ORDER BY generation DESC LIMIT 1", columns);
   return one(db.prepare(sql, user));
 }
 
@@ -81,29 +83,34 @@ void insert(Db& db, const Invitation& i) {
   if (!model::allowed(std::nullopt, i.state)) throw std::logic_error("an invitation is not made in this state");
   const auto zone = zone_of(i.due);
   db.run(
-      "INSERT INTO invitations (key, user, generation, state, cause, login_email, login_email_canonical, due_key, due_zone, released_at, "
+      "INSERT INTO invitations (key, user, generation, state, cause, login_email, login_email_canonical, due_key, "
+      "due_zone, released_at, "
       "accepted_at, ends_at, verified_at, ended_at, end_reason, held_reason, selector, salt, key_id, created_at) "
       "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-      i.key, i.user, i.generation, model::to_text(i.state), model::to_text(i.cause), i.login_email, i.login_email_canonical,
-      due_key_of(i.due), zone, i.released_at, i.accepted_at, i.ends_at, i.verified_at, i.ended_at, i.end_reason, i.held_reason,
-      i.selector, i.salt, static_cast<std::int32_t>(i.key_id), i.created_at);
+      i.key, i.user, i.generation, model::to_text(i.state), model::to_text(i.cause), i.login_email,
+      i.login_email_canonical, due_key_of(i.due), zone, i.released_at, i.accepted_at, i.ends_at, i.verified_at,
+      i.ended_at, i.end_reason, i.held_reason, i.selector, i.salt, static_cast<std::int32_t>(i.key_id), i.created_at);
 }
 
 void move(Db& db, const Id& key, InvitationState from, InvitationState to, const Change& change) {
   if (!model::allowed(from, to))
-    throw std::logic_error(fmt::format("an invitation never goes from {} to {}", model::to_text(from), model::to_text(to)));
+    throw std::logic_error(
+        fmt::format("an invitation never goes from {} to {}", model::to_text(from), model::to_text(to)));
   const auto stamp = [&](InvitationState state) { return to == state ? change.at : std::nullopt; };
   const bool ends = !model::live(to) && to != InvitationState::connected;
   const auto zone = zone_of(change.due);
-  // A mail that may never have arrived is still somebody's to look at when its days are over; every other move answers why it was held.
+  // A mail that may never have arrived is still somebody's to look at when its days are over; every other move answers
+  // why it was held.
   db.run_one(
       "UPDATE invitations SET state = ?3, due_key = ?4, due_zone = ?5, released_at = coalesce(?6, released_at), "
-      "accepted_at = coalesce(accepted_at, ?7), ends_at = max(coalesce(ends_at, 0), coalesce(?8, ends_at)), verified_at = coalesce(?9, verified_at), "
-      "ended_at = coalesce(?10, ended_at), end_reason = CASE WHEN ?11 <> '' THEN ?11 ELSE end_reason END, held_reason = CASE WHEN ?3 = 'expired' THEN held_reason ELSE '' END, "
+      "accepted_at = coalesce(accepted_at, ?7), ends_at = max(coalesce(ends_at, 0), coalesce(?8, ends_at)), "
+      "verified_at = coalesce(?9, verified_at), "
+      "ended_at = coalesce(?10, ended_at), end_reason = CASE WHEN ?11 <> '' THEN ?11 ELSE end_reason END, held_reason "
+      "= CASE WHEN ?3 = 'expired' THEN held_reason ELSE '' END, "
       "salt = CASE WHEN ?12 THEN NULL ELSE salt END WHERE key = ?1 AND state = ?2",
       key, model::to_text(from), model::to_text(to), due_key_of(change.due), zone, stamp(InvitationState::released),
-      stamp(InvitationState::sent), change.ends_at, stamp(InvitationState::verified), ends ? change.at : std::nullopt, change.end_reason,
-      change.erase_salt);
+      stamp(InvitationState::sent), change.ends_at, stamp(InvitationState::verified), ends ? change.at : std::nullopt,
+      change.end_reason, change.erase_salt);
 }
 
 void reschedule(Db& db, const Id& key, const model::CivilDue& due) {
@@ -118,8 +125,10 @@ void set_held(Db& db, const Id& key, std::string_view reason) {
 std::vector<std::string> due_zones(Db& db) {
   // Jumps from zone to zone through the index instead of reading every row.
   auto& q = db.prepare(
-      "WITH RECURSIVE z(zone) AS (SELECT min(due_zone) FROM invitations WHERE state = 'scheduled' AND held_reason = '' UNION ALL "
-      "SELECT (SELECT min(due_zone) FROM invitations WHERE state = 'scheduled' AND held_reason = '' AND due_zone > z.zone) FROM z "
+      "WITH RECURSIVE z(zone) AS (SELECT min(due_zone) FROM invitations WHERE state = 'scheduled' AND held_reason = '' "
+      "UNION ALL "
+      "SELECT (SELECT min(due_zone) FROM invitations WHERE state = 'scheduled' AND held_reason = '' AND due_zone > "
+      "z.zone) FROM z "
       "WHERE z.zone IS NOT NULL) SELECT zone FROM z WHERE zone IS NOT NULL");
   std::vector<std::string> zones;
   while (q.executeStep()) zones.push_back(text_at(q, 0));
@@ -128,14 +137,16 @@ std::vector<std::string> due_zones(Db& db) {
 }
 
 std::vector<Due> due(Db& db, std::string_view zone, std::int64_t due_key_at_most, std::size_t limit) {
-  return keys(db.prepare("SELECT key, user FROM invitations WHERE state = 'scheduled' AND held_reason = '' AND due_zone = ?1 AND "
-                         "due_key <= ?2 ORDER BY due_key, key LIMIT ?3",
-                         zone, due_key_at_most, static_cast<std::int64_t>(limit)));
+  return keys(db.prepare(
+      "SELECT key, user FROM invitations WHERE state = 'scheduled' AND held_reason = '' AND due_zone = ?1 AND "
+      "due_key <= ?2 ORDER BY due_key, key LIMIT ?3",
+      zone, due_key_at_most, static_cast<std::int64_t>(limit)));
 }
 
 std::vector<Due> ending(Db& db, Instant at, std::size_t limit) {
-  return keys(db.prepare("SELECT key, user FROM invitations WHERE state = 'sent' AND ends_at <= ?1 ORDER BY ends_at, key LIMIT ?2", at,
-                         static_cast<std::int64_t>(limit)));
+  return keys(db.prepare(
+      "SELECT key, user FROM invitations WHERE state = 'sent' AND ends_at <= ?1 ORDER BY ends_at, key LIMIT ?2", at,
+      static_cast<std::int64_t>(limit)));
 }
 
 std::vector<Invitation> page(Db& db, const Which& which, const std::optional<Id>& before, std::size_t limit) {
@@ -161,6 +172,8 @@ std::vector<std::pair<std::string, std::int64_t>> count_by_state(Db& db) {
   return rows;
 }
 
-std::int64_t count_held(Db& db) { return db.integer("SELECT count(*) FROM invitations WHERE held_reason <> ''").value_or(0); }
+std::int64_t count_held(Db& db) {
+  return db.integer("SELECT count(*) FROM invitations WHERE held_reason <> ''").value_or(0);
+}
 
 }  // namespace invited::store::invitations

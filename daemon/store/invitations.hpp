@@ -25,11 +25,11 @@ void insert(Db& db, const Invitation& invitation);
 
 // What changes along with the state.
 struct Change {
-  std::optional<model::CivilDue> due;       // for scheduled
-  std::optional<Instant> at;                // stamps released_at, accepted_at, verified_at or ended_at, by the new state
-  std::optional<Instant> ends_at;           // for sent; an end already stored is only ever extended
+  std::optional<model::CivilDue> due;  // for scheduled
+  std::optional<Instant> at;           // stamps released_at, accepted_at, verified_at or ended_at, by the new state
+  std::optional<Instant> ends_at;      // for sent; an end already stored is only ever extended
   std::string_view end_reason;
-  bool erase_salt = false;                  // the link is dead for ever
+  bool erase_salt = false;  // the link is dead for ever
 };
 // Throws Conflict if the row is not in `from`, std::logic_error if the table has no such transition.
 void move(Db& db, const Id& key, InvitationState from, InvitationState to, const Change& change);
@@ -52,7 +52,8 @@ struct Which {
   std::optional<Id> user;
 };
 // Newest first; `before` is the last key of the page before.
-[[nodiscard]] std::vector<Invitation> page(Db& db, const Which& which, const std::optional<Id>& before, std::size_t limit);
+[[nodiscard]] std::vector<Invitation> page(Db& db, const Which& which, const std::optional<Id>& before,
+                                           std::size_t limit);
 [[nodiscard]] std::vector<std::pair<std::string, std::int64_t>> count_by_state(Db& db);
 [[nodiscard]] std::int64_t count_held(Db& db);
 }  // namespace invitations

@@ -13,11 +13,13 @@ std::vector<Plan> rows_of(SQLite::Statement& q) {
 }  // namespace
 
 void insert(Db& db, const Plan& p) {
-  db.run("INSERT INTO plans (key, kind, actor, detail, state, created_at) VALUES (?,?,?,?,?,?)", p.key, p.kind, p.actor, p.detail, p.state,
-         p.created_at);
+  db.run("INSERT INTO plans (key, kind, actor, detail, state, created_at) VALUES (?,?,?,?,?,?)", p.key, p.kind, p.actor,
+         p.detail, p.state, p.created_at);
 }
 
-void set_detail(Db& db, const Id& key, std::string_view detail) { db.run_one("UPDATE plans SET detail = ?2 WHERE key = ?1", key, detail); }
+void set_detail(Db& db, const Id& key, std::string_view detail) {
+  db.run_one("UPDATE plans SET detail = ?2 WHERE key = ?1", key, detail);
+}
 
 std::optional<Plan> get(Db& db, const Id& key) {
   auto rows = rows_of(db.prepare("SELECT key, kind, actor, detail, state, created_at FROM plans WHERE key = ?", key));
@@ -25,12 +27,17 @@ std::optional<Plan> get(Db& db, const Id& key) {
   return std::move(rows.front());
 }
 
-bool start(Db& db, const Id& key) { return db.run("UPDATE plans SET state = 'running' WHERE key = ? AND state = 'planned'", key) == 1; }
+bool start(Db& db, const Id& key) {
+  return db.run("UPDATE plans SET state = 'running' WHERE key = ? AND state = 'planned'", key) == 1;
+}
 
-void finish(Db& db, const Id& key) { db.run("UPDATE plans SET state = 'done' WHERE key = ?", key); }
+void finish(Db& db, const Id& key) {
+  db.run("UPDATE plans SET state = 'done' WHERE key = ?", key);
+}
 
 std::vector<Plan> running(Db& db) {
-  return rows_of(db.prepare("SELECT key, kind, actor, detail, state, created_at FROM plans WHERE state = 'running' ORDER BY key"));
+  return rows_of(
+      db.prepare("SELECT key, kind, actor, detail, state, created_at FROM plans WHERE state = 'running' ORDER BY key"));
 }
 
 void add_items(Db& db, const Id& key, std::int64_t first_number, const std::vector<Id>& users) {
@@ -39,8 +46,8 @@ void add_items(Db& db, const Id& key, std::int64_t first_number, const std::vect
 }
 
 std::vector<Item> open_items(Db& db, const Id& key, std::size_t limit) {
-  auto& q = db.prepare("SELECT number, user FROM plan_items WHERE plan = ?1 AND outcome = '' ORDER BY number LIMIT ?2", key,
-                       static_cast<std::int64_t>(limit));
+  auto& q = db.prepare("SELECT number, user FROM plan_items WHERE plan = ?1 AND outcome = '' ORDER BY number LIMIT ?2",
+                       key, static_cast<std::int64_t>(limit));
   std::vector<Item> rows;
   while (q.executeStep()) rows.push_back({q.getColumn(0).getInt64(), id_at(q, 1)});
   q.reset();
@@ -62,11 +69,15 @@ std::vector<std::pair<std::string, std::int64_t>> count_outcomes(Db& db, const I
 std::size_t prune(Db& db, Instant before, std::size_t limit) {
   const auto most = static_cast<std::int64_t>(limit);
   const int items = db.run(
-      "DELETE FROM plan_items WHERE (plan, number) IN (SELECT i.plan, i.number FROM plan_items i JOIN plans p ON p.key = i.plan WHERE p.state <> "
+      "DELETE FROM plan_items WHERE (plan, number) IN (SELECT i.plan, i.number FROM plan_items i JOIN plans p ON p.key "
+      "= i.plan WHERE p.state <> "
       "'running' AND p.created_at < ?1 LIMIT ?2)",
       before, most);
   if (static_cast<std::size_t>(items) == limit) return limit;
-  db.run("DELETE FROM plans WHERE state <> 'running' AND created_at < ?1 AND NOT EXISTS (SELECT 1 FROM plan_items i WHERE i.plan = plans.key)", before);
+  db.run(
+      "DELETE FROM plans WHERE state <> 'running' AND created_at < ?1 AND NOT EXISTS (SELECT 1 FROM plan_items i WHERE "
+      "i.plan = plans.key)",
+      before);
   return static_cast<std::size_t>(items);
 }
 

@@ -14,7 +14,7 @@ namespace invited::store::plans {
 
 struct Plan {
   Id key;
-  std::string kind;    // "send-verification"
+  std::string kind;  // "send-verification"
   std::string actor;
   std::string detail;  // JSON: the filter and the counts, as shown
   std::string state;   // planned, running, done

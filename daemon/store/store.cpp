@@ -8,7 +8,9 @@ namespace invited::store {
 
 namespace {
 
-bool is_full(int code) { return code == SQLITE_FULL || code == SQLITE_NOMEM || code == SQLITE_READONLY; }
+bool is_full(int code) {
+  return code == SQLITE_FULL || code == SQLITE_NOMEM || code == SQLITE_READONLY;
+}
 
 std::exception_ptr translated(const SQLite::Exception& e) {
   if (is_full(e.getErrorCode()))
@@ -43,9 +45,11 @@ boost::asio::awaitable<void> Store::enqueue(std::function<void(Db&)> work, bool 
   namespace asio = boost::asio;
   // A closure under way cannot be taken back: cancellation waits for it.
   auto initiation = [this, writes](auto handler, std::function<void(Db&)> closure) {
-    push(Job{std::move(closure), asio::any_completion_handler<void(std::exception_ptr)>(std::move(handler)), writes, nullptr});
+    push(Job{std::move(closure), asio::any_completion_handler<void(std::exception_ptr)>(std::move(handler)), writes,
+             nullptr});
   };
-  co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(std::move(initiation), asio::use_awaitable, std::move(work));
+  co_await asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr)>(
+      std::move(initiation), asio::use_awaitable, std::move(work));
 }
 
 void Store::push(Job job) {

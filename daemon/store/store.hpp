@@ -1,13 +1,15 @@
 // The store as an actor: one thread, one connection, closures in domain words, group commit.
 //
-// Closures that are waiting when the last commit ended share the next transaction, each in a savepoint of its own: one that throws
-// undoes only itself. The awaiting coroutine resumes on its own executor when its closure is durable.
+// Closures that are waiting when the last commit ended share the next transaction, each in a savepoint of its own: one
+// that throws undoes only itself. The awaiting coroutine resumes on its own executor when its closure is durable.
 //
-//   User user = co_await [&] { return store.write([key](Db& db) { users::touch(db, key); return users::get(db, key); }); }();
+//   User user = co_await [&] { return store.write([key](Db& db) { users::touch(db, key); return users::get(db, key);
+//   }); }();
 //
 // (Why the outer lambda: docs/decisions/0005-closures-in-co-await.md.)
 //
-// A closure runs on the store's thread: it captures values, touches nothing but the Db, and ends within about 20 ms at 1,000,000 users.
+// A closure runs on the store's thread: it captures values, touches nothing but the Db, and ends within about 20 ms at
+// 1,000,000 users.
 #pragma once
 
 #include <boost/asio/any_completion_handler.hpp>
@@ -44,8 +46,8 @@ public:
   };
   using Fatal = std::function<void(const std::string& what)>;
 
-  // `db` must outlive the store. `on_fatal` is called on the store's thread when a commit or sync failed in a way that must not
-  // be retried (reliability R16); it does not return in production.
+  // `db` must outlive the store. `on_fatal` is called on the store's thread when a commit or sync failed in a way that
+  // must not be retried (reliability R16); it does not return in production.
   Store(Db& db, boost::asio::any_io_executor executor, Mode mode, Fatal on_fatal);
   ~Store();  // finishes what is queued, then joins
   Store(const Store&) = delete;
@@ -80,7 +82,9 @@ private:
       co_await enqueue(std::move(work), writes);
     } else {
       auto value = std::make_shared<std::optional<Value>>();
-      std::function<void(Db&)> work = [value, closure = std::move(closure)](Db& db) mutable { value->emplace(closure(db)); };
+      std::function<void(Db&)> work = [value, closure = std::move(closure)](Db& db) mutable {
+        value->emplace(closure(db));
+      };
       co_await enqueue(std::move(work), writes);
       co_return std::move(**value);
     }

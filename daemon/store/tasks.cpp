@@ -8,8 +8,9 @@ constexpr std::string_view columns = "key, user, invitation, kind, failures, nex
 std::vector<model::ProviderTask> rows_of(SQLite::Statement& q) {
   std::vector<model::ProviderTask> rows;
   while (q.executeStep()) {
-    rows.push_back({id_at(q, 0), id_at(q, 1), optional_id_at(q, 2), model::parse_provider_task_kind(text_at(q, 3)).value(),
-                    q.getColumn(4).getInt(), optional_instant_at(q, 5), text_at(q, 6), text_at(q, 7), instant_at(q, 8)});
+    rows.push_back({id_at(q, 0), id_at(q, 1), optional_id_at(q, 2),
+                    model::parse_provider_task_kind(text_at(q, 3)).value(), q.getColumn(4).getInt(),
+                    optional_instant_at(q, 5), text_at(q, 6), text_at(q, 7), instant_at(q, 8)});
   }
   q.reset();
   return rows;
@@ -17,18 +18,23 @@ std::vector<model::ProviderTask> rows_of(SQLite::Statement& q) {
 }  // namespace
 
 void put(Db& db, const model::ProviderTask& t) {
-  db.run("INSERT INTO provider_tasks (key, user, invitation, kind, failures, next_at, detail, actor, created_at) VALUES (?,?,?,?,0,?,'',?,?) "
-         "ON CONFLICT (user, kind) DO UPDATE SET invitation = excluded.invitation, next_at = excluded.next_at, failures = 0, detail = '', "
-         "actor = excluded.actor",
-         t.key, t.user, t.invitation, model::to_text(t.kind), t.next_at, t.actor, t.created_at);
+  db.run(
+      "INSERT INTO provider_tasks (key, user, invitation, kind, failures, next_at, detail, actor, created_at) VALUES "
+      "(?,?,?,?,0,?,'',?,?) "
+      "ON CONFLICT (user, kind) DO UPDATE SET invitation = excluded.invitation, next_at = excluded.next_at, failures = "
+      "0, detail = '', "
+      "actor = excluded.actor",
+      t.key, t.user, t.invitation, model::to_text(t.kind), t.next_at, t.actor, t.created_at);
 }
 
 std::vector<model::ProviderTask> due(Db& db, Instant now, std::size_t limit) {
-  // Only a user's oldest task that is still tried: removing before making again. One that was refused for good lets the others by, but no
-  // account is made while an older one could not be removed.
+  // Only a user's oldest task that is still tried: removing before making again. One that was refused for good lets the
+  // others by, but no account is made while an older one could not be removed.
   static const std::string sql = fmt::format(
-      "SELECT {} FROM provider_tasks t WHERE next_at IS NOT NULL AND next_at <= ?1 AND NOT EXISTS (SELECT 1 FROM provider_tasks o WHERE "
-      "o.user = t.user AND o.key < t.key AND (o.next_at IS NOT NULL OR (o.kind = 'remove_connection' AND t.kind = 'ensure_account'))) "
+      "SELECT {} FROM provider_tasks t WHERE next_at IS NOT NULL AND next_at <= ?1 AND NOT EXISTS (SELECT 1 FROM "
+      "provider_tasks o WHERE "
+      "o.user = t.user AND o.key < t.key AND (o.next_at IS NOT NULL OR (o.kind = 'remove_connection' AND t.kind = "
+      "'ensure_account'))) "
       "ORDER BY next_at, key LIMIT ?2",
       columns);
   return rows_of(db.prepare(sql, now, static_cast<std::int64_t>(limit)));
@@ -53,19 +59,24 @@ std::vector<model::ProviderTask> of_user(Db& db, const Id& user) {
 }
 
 void postpone(Db& db, const Id& key, std::optional<Instant> next, std::string_view detail) {
-  db.run("UPDATE provider_tasks SET failures = failures + 1, next_at = ?2, detail = ?3 WHERE key = ?1", key, next, detail);
+  db.run("UPDATE provider_tasks SET failures = failures + 1, next_at = ?2, detail = ?3 WHERE key = ?1", key, next,
+         detail);
 }
 
 void move_up(Db& db, const Id& user, model::ProviderTaskKind kind, Instant at) {
   db.run("UPDATE provider_tasks SET next_at = ?3 WHERE user = ?1 AND kind = ?2", user, model::to_text(kind), at);
 }
 
-void done(Db& db, const Id& key) { db.run("DELETE FROM provider_tasks WHERE key = ?", key); }
+void done(Db& db, const Id& key) {
+  db.run("DELETE FROM provider_tasks WHERE key = ?", key);
+}
 
 void drop(Db& db, const Id& user, model::ProviderTaskKind kind) {
   db.run("DELETE FROM provider_tasks WHERE user = ? AND kind = ?", user, model::to_text(kind));
 }
 
-std::int64_t count(Db& db) { return db.integer("SELECT count(*) FROM provider_tasks").value_or(0); }
+std::int64_t count(Db& db) {
+  return db.integer("SELECT count(*) FROM provider_tasks").value_or(0);
+}
 
 }  // namespace invited::store::tasks

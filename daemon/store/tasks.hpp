@@ -1,5 +1,5 @@
-// What is owed to the identity provider. A task is made in the transaction that decides it and leaves when the provider has done it;
-// a user's tasks are done in the order they were made.
+// What is owed to the identity provider. A task is made in the transaction that decides it and leaves when the provider
+// has done it; a user's tasks are done in the order they were made.
 #pragma once
 
 #include <cstddef>
@@ -12,9 +12,9 @@
 
 namespace invited::store::tasks {
 
-// One open task per user and kind: a second is the same task (its time is moved up, refused or not). Removing and making an account are each
-// other's undoing: the older, not yet done opposite is kept, the order decides. One that was refused for good holds up no other, except that no
-// account is made while an older one could not be removed.
+// One open task per user and kind: a second is the same task (its time is moved up, refused or not). Removing and
+// making an account are each other's undoing: the older, not yet done opposite is kept, the order decides. One that was
+// refused for good holds up no other, except that no account is made while an older one could not be removed.
 void put(Db& db, const model::ProviderTask& task);
 [[nodiscard]] std::vector<model::ProviderTask> due(Db& db, Instant now, std::size_t limit);
 [[nodiscard]] std::optional<Instant> next_at(Db& db);

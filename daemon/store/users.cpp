@@ -7,8 +7,10 @@ namespace invited::store {
 namespace {
 
 constexpr std::string_view select_user =
-    "key, user_id, name, given_name, family_name, login_email, login_email_canonical, login_email_domain, company, department, "
-    "locale, alias, signature, card_id, external_ref, authorised_companies, roles, enabled, connection, source, created_at, updated_at";
+    "key, user_id, name, given_name, family_name, login_email, login_email_canonical, login_email_domain, company, "
+    "department, "
+    "locale, alias, signature, card_id, external_ref, authorised_companies, roles, enabled, connection, source, "
+    "created_at, updated_at";
 
 // ",a,b," ↔ {"a", "b"}: one LIKE finds one whole name.
 std::string join_list(const std::vector<std::string>& items) {
@@ -57,7 +59,8 @@ User user_of(SQLite::Statement& q) {
 }
 
 constexpr std::string_view select_employment =
-    "key, user, start_date, end_date, employment_template, review, review_actor, review_reason, reviewed_at, withdrawn, hire_open, created_at";
+    "key, user, start_date, end_date, employment_template, review, review_actor, review_reason, reviewed_at, "
+    "withdrawn, hire_open, created_at";
 
 Employment employment_of(SQLite::Statement& q) {
   Employment e;
@@ -83,8 +86,8 @@ std::optional<std::int32_t> key_of(const std::optional<model::CivilDate>& date) 
 
 // What free text is compared with, folded like a user-id: LIKE itself knows no letters beyond ASCII.
 std::string search_text(const User& u) {
-  return fold_user_id(u.user_id + "\n" + u.name + "\n" + u.login_email + "\n" + u.alias + "\n" + u.signature + "\n" + u.card_id + "\n" +
-                      u.external_ref + "\n" + u.department);
+  return fold_user_id(u.user_id + "\n" + u.name + "\n" + u.login_email + "\n" + u.alias + "\n" + u.signature + "\n" +
+                      u.card_id + "\n" + u.external_ref + "\n" + u.department);
 }
 
 // LIKE takes % and _ literally only when escaped.
@@ -125,7 +128,9 @@ std::string fold_user_id(std::string_view user_id) {
   }
   if (ascii) return out;
   std::string folded;
-  icu::UnicodeString::fromUTF8(icu::StringPiece(user_id.data(), static_cast<int32_t>(user_id.size()))).foldCase().toUTF8String(folded);
+  icu::UnicodeString::fromUTF8(icu::StringPiece(user_id.data(), static_cast<int32_t>(user_id.size())))
+      .foldCase()
+      .toUTF8String(folded);
   return folded;
 }
 
@@ -144,7 +149,8 @@ std::optional<User> find(Db& db, std::string_view user_id) {
 
 std::optional<Id> owner_of_login_email(Db& db, std::string_view canonical) {
   // The condition lets SQLite use the partial unique index.
-  auto& q = db.prepare("SELECT key FROM users WHERE login_email_canonical = ? AND login_email_canonical <> ''", canonical);
+  auto& q =
+      db.prepare("SELECT key FROM users WHERE login_email_canonical = ? AND login_email_canonical <> ''", canonical);
   return one<Id>(q, [](SQLite::Statement& row) { return id_at(row, 0); });
 }
 
@@ -153,23 +159,28 @@ void insert(Db& db, const User& u) {
   const std::string companies = join_list(u.authorised_companies);
   const std::string roles = join_list(u.roles);
   db.run(
-      "INSERT INTO users (key, user_id, user_id_folded, name, given_name, family_name, login_email, login_email_canonical, "
-      "login_email_domain, company, department, locale, alias, signature, card_id, external_ref, authorised_companies, roles, enabled, "
-      "connection, source, created_at, updated_at, search_text) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-      u.key, u.user_id, folded, u.name, u.given_name, u.family_name, u.login_email, u.login_email_canonical, u.login_email_domain,
-      u.company, u.department, u.locale, u.alias, u.signature, u.card_id, u.external_ref, companies, roles, u.enabled,
-      model::to_text(u.connection), u.source, u.created_at, u.updated_at, search_text(u));
+      "INSERT INTO users (key, user_id, user_id_folded, name, given_name, family_name, login_email, "
+      "login_email_canonical, "
+      "login_email_domain, company, department, locale, alias, signature, card_id, external_ref, authorised_companies, "
+      "roles, enabled, "
+      "connection, source, created_at, updated_at, search_text) VALUES "
+      "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+      u.key, u.user_id, folded, u.name, u.given_name, u.family_name, u.login_email, u.login_email_canonical,
+      u.login_email_domain, u.company, u.department, u.locale, u.alias, u.signature, u.card_id, u.external_ref,
+      companies, roles, u.enabled, model::to_text(u.connection), u.source, u.created_at, u.updated_at, search_text(u));
 }
 
 void update(Db& db, const User& u) {
   const std::string companies = join_list(u.authorised_companies);
   const std::string roles = join_list(u.roles);
   db.run_one(
-      "UPDATE users SET name=?2, given_name=?3, family_name=?4, login_email=?5, login_email_canonical=?6, login_email_domain=?7, "
-      "company=?8, department=?9, locale=?10, alias=?11, signature=?12, card_id=?13, external_ref=?14, authorised_companies=?15, "
+      "UPDATE users SET name=?2, given_name=?3, family_name=?4, login_email=?5, login_email_canonical=?6, "
+      "login_email_domain=?7, "
+      "company=?8, department=?9, locale=?10, alias=?11, signature=?12, card_id=?13, external_ref=?14, "
+      "authorised_companies=?15, "
       "roles=?16, enabled=?17, connection=?18, source=?19, updated_at=?20, search_text=?21 WHERE key=?1",
-      u.key, u.name, u.given_name, u.family_name, u.login_email, u.login_email_canonical, u.login_email_domain, u.company,
-      u.department, u.locale, u.alias, u.signature, u.card_id, u.external_ref, companies, roles, u.enabled,
+      u.key, u.name, u.given_name, u.family_name, u.login_email, u.login_email_canonical, u.login_email_domain,
+      u.company, u.department, u.locale, u.alias, u.signature, u.card_id, u.external_ref, companies, roles, u.enabled,
       model::to_text(u.connection), u.source, u.updated_at, search_text(u));
 }
 
@@ -177,7 +188,9 @@ void set_connection(Db& db, const Id& key, model::Connection connection) {
   db.run_one("UPDATE users SET connection = ?2 WHERE key = ?1", key, model::to_text(connection));
 }
 
-std::int64_t count(Db& db) { return db.integer("SELECT count(*) FROM users").value_or(0); }
+std::int64_t count(Db& db) {
+  return db.integer("SELECT count(*) FROM users").value_or(0);
+}
 
 std::vector<User> page(Db& db, const model::UserFilter& f, const std::optional<Id>& after, std::size_t limit) {
   std::string sql = fmt::format("SELECT {} FROM users u WHERE ", select_user);
@@ -199,13 +212,17 @@ std::vector<User> page(Db& db, const model::UserFilter& f, const std::optional<I
       "(SELECT {} FROM employments e WHERE e.user = u.key ORDER BY e.withdrawn, e.start_date DESC LIMIT 1)";
   if (f.company) text(" AND u.company = ?{}", *f.company);
   if (f.department) text(" AND u.department = ?{}", *f.department);
-  if (f.authorised_company) text(" AND u.authorised_companies LIKE ?{} ESCAPE '\\'", "%," + like_escaped(*f.authorised_company) + ",%");
+  if (f.authorised_company)
+    text(" AND u.authorised_companies LIKE ?{} ESCAPE '\\'", "%," + like_escaped(*f.authorised_company) + ",%");
   if (f.role) text(" AND u.roles LIKE ?{} ESCAPE '\\'", "%," + like_escaped(*f.role) + ",%");
   if (f.enabled) number(" AND u.enabled = ?{}", *f.enabled ? 1 : 0);
   if (f.connection) text(" AND u.connection = ?{}", std::string(model::to_text(*f.connection)));
-  if (f.start_before) number(" AND " + fmt::format(employment_in_force, "e.start_date") + " < ?{}", model::date_key(*f.start_before));
-  if (f.start_after) number(" AND " + fmt::format(employment_in_force, "e.start_date") + " > ?{}", model::date_key(*f.start_after));
-  if (f.review) text(" AND " + fmt::format(employment_in_force, "e.review") + " = ?{}", std::string(model::to_text(*f.review)));
+  if (f.start_before)
+    number(" AND " + fmt::format(employment_in_force, "e.start_date") + " < ?{}", model::date_key(*f.start_before));
+  if (f.start_after)
+    number(" AND " + fmt::format(employment_in_force, "e.start_date") + " > ?{}", model::date_key(*f.start_after));
+  if (f.review)
+    text(" AND " + fmt::format(employment_in_force, "e.review") + " = ?{}", std::string(model::to_text(*f.review)));
   if (f.invitation)
     text(" AND (SELECT i.state FROM invitations i WHERE i.user = u.key ORDER BY i.generation DESC LIMIT 1) = ?{}",
          std::string(model::to_text(*f.invitation)));
@@ -225,20 +242,23 @@ std::vector<User> page(Db& db, const model::UserFilter& f, const std::optional<I
   return collect<User>(q, user_of);
 }
 
-std::vector<Id> unconnected_in_domain(Db& db, std::string_view rule, const std::optional<Id>& after, std::size_t limit) {
+std::vector<Id> unconnected_in_domain(Db& db, std::string_view rule, const std::optional<Id>& after,
+                                      std::size_t limit) {
   const auto read = [](SQLite::Statement& q) { return id_at(q, 0); };
   const Id from = after.value_or(Id{});
   const auto most = static_cast<std::int64_t>(limit);
   if (!rule.starts_with("*."))
-    return collect<Id>(db.prepare("SELECT key FROM users WHERE connection <> 'connected' AND login_email_domain <> '' AND "
-                                  "login_email_domain = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
-                                  rule, from, most),
-                       read);
+    return collect<Id>(
+        db.prepare("SELECT key FROM users WHERE connection <> 'connected' AND login_email_domain <> '' AND "
+                   "login_email_domain = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+                   rule, from, most),
+        read);
   const std::string below = "%" + like_escaped(rule.substr(1));
-  return collect<Id>(db.prepare("SELECT key FROM users WHERE connection <> 'connected' AND login_email_domain <> '' AND "
-                                "login_email_domain LIKE ?1 ESCAPE '\\' AND key > ?2 ORDER BY key LIMIT ?3",
-                                below, from, most),
-                     read);
+  return collect<Id>(
+      db.prepare("SELECT key FROM users WHERE connection <> 'connected' AND login_email_domain <> '' AND "
+                 "login_email_domain LIKE ?1 ESCAPE '\\' AND key > ?2 ORDER BY key LIMIT ?3",
+                 below, from, most),
+      read);
 }
 
 }  // namespace users
@@ -246,43 +266,50 @@ std::vector<Id> unconnected_in_domain(Db& db, std::string_view rule, const std::
 namespace employments {
 
 std::optional<Employment> in_force(Db& db, const Id& user) {
-  static const std::string sql =
-      fmt::format("SELECT {} FROM employments WHERE user = ? ORDER BY withdrawn, start_date DESC LIMIT 1", select_employment);
+  static const std::string sql = fmt::format(
+      "SELECT {} FROM employments WHERE user = ? ORDER BY withdrawn, start_date DESC LIMIT 1", select_employment);
   return one<Employment>(db.prepare(sql, user), employment_of);
 }
 
 std::optional<Employment> newest(Db& db, const Id& user) {
-  static const std::string sql = fmt::format("SELECT {} FROM employments WHERE user = ? ORDER BY key DESC LIMIT 1", select_employment);
+  static const std::string sql =
+      fmt::format("SELECT {} FROM employments WHERE user = ? ORDER BY key DESC LIMIT 1", select_employment);
   return one<Employment>(db.prepare(sql, user), employment_of);
 }
 
 std::vector<Employment> in_review(Db& db, const std::optional<Id>& after, std::size_t limit) {
-  static const std::string sql =
-      fmt::format("SELECT {} FROM employments WHERE review = 'pending' AND withdrawn = 0 AND key > ?1 ORDER BY key LIMIT ?2", select_employment);
+  static const std::string sql = fmt::format(
+      "SELECT {} FROM employments WHERE review = 'pending' AND withdrawn = 0 AND key > ?1 ORDER BY key LIMIT ?2",
+      select_employment);
   return collect<Employment>(db.prepare(sql, after.value_or(Id{}), static_cast<std::int64_t>(limit)), employment_of);
 }
 
 void insert(Db& db, const Employment& e) {
   db.run(
-      "INSERT INTO employments (key, user, start_date, end_date, employment_template, review, review_actor, review_reason, reviewed_at, "
+      "INSERT INTO employments (key, user, start_date, end_date, employment_template, review, review_actor, "
+      "review_reason, reviewed_at, "
       "withdrawn, hire_open, created_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-      e.key, e.user, model::date_key(e.start_date), key_of(e.end_date), e.employment_template, model::to_text(e.review), e.review_actor,
-      e.review_reason, e.reviewed_at, e.withdrawn, e.hire_open, e.created_at);
+      e.key, e.user, model::date_key(e.start_date), key_of(e.end_date), e.employment_template, model::to_text(e.review),
+      e.review_actor, e.review_reason, e.reviewed_at, e.withdrawn, e.hire_open, e.created_at);
 }
 
 void update(Db& db, const Employment& e) {
   db.run_one(
-      "UPDATE employments SET start_date=?2, end_date=?3, employment_template=?4, review=?5, review_actor=?6, review_reason=?7, "
+      "UPDATE employments SET start_date=?2, end_date=?3, employment_template=?4, review=?5, review_actor=?6, "
+      "review_reason=?7, "
       "reviewed_at=?8, withdrawn=?9, hire_open=?10 WHERE key=?1",
-      e.key, model::date_key(e.start_date), key_of(e.end_date), e.employment_template, model::to_text(e.review), e.review_actor,
-      e.review_reason, e.reviewed_at, e.withdrawn, e.hire_open);
+      e.key, model::date_key(e.start_date), key_of(e.end_date), e.employment_template, model::to_text(e.review),
+      e.review_actor, e.review_reason, e.reviewed_at, e.withdrawn, e.hire_open);
 }
 
-void close_hire(Db& db, const Id& user) { db.run("UPDATE employments SET hire_open = 0 WHERE user = ? AND hire_open = 1", user); }
+void close_hire(Db& db, const Id& user) {
+  db.run("UPDATE employments SET hire_open = 0 WHERE user = ? AND hire_open = 1", user);
+}
 
 std::vector<Id> users_ended_by(Db& db, model::CivilDate date, const std::optional<Id>& after, std::size_t limit) {
   auto& q = db.prepare(
-      "SELECT DISTINCT e.user FROM employments e JOIN users u ON u.key = e.user WHERE e.end_date IS NOT NULL AND e.withdrawn = 0 AND "
+      "SELECT DISTINCT e.user FROM employments e JOIN users u ON u.key = e.user WHERE e.end_date IS NOT NULL AND "
+      "e.withdrawn = 0 AND "
       "e.end_date <= ?1 AND e.user > ?2 AND u.enabled = 1 ORDER BY e.user LIMIT ?3",
       model::date_key(date), after.value_or(Id{}), static_cast<std::int64_t>(limit));
   return collect<Id>(q, [](SQLite::Statement& row) { return id_at(row, 0); });

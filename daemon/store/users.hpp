@@ -30,9 +30,11 @@ void set_connection(Db& db, const Id& key, model::Connection connection);
 [[nodiscard]] std::int64_t count(Db& db);
 
 // Ordered by key (the order they were made); `after` is the last key of the page before.
-[[nodiscard]] std::vector<User> page(Db& db, const model::UserFilter& filter, const std::optional<Id>& after, std::size_t limit);
+[[nodiscard]] std::vector<User> page(Db& db, const model::UserFilter& filter, const std::optional<Id>& after,
+                                     std::size_t limit);
 // Keys of not yet connected users of one mail domain, in key order ("*." rules: `below` is the suffix with its dot).
-[[nodiscard]] std::vector<Id> unconnected_in_domain(Db& db, std::string_view rule, const std::optional<Id>& after, std::size_t limit);
+[[nodiscard]] std::vector<Id> unconnected_in_domain(Db& db, std::string_view rule, const std::optional<Id>& after,
+                                                    std::size_t limit);
 }  // namespace users
 
 namespace employments {
@@ -45,7 +47,8 @@ void insert(Db& db, const Employment& employment);
 void update(Db& db, const Employment& employment);
 void close_hire(Db& db, const Id& user);
 // Users whose employment in force ended on or before a date; the leaver rule looks closer.
-[[nodiscard]] std::vector<Id> users_ended_by(Db& db, model::CivilDate date, const std::optional<Id>& after, std::size_t limit);
+[[nodiscard]] std::vector<Id> users_ended_by(Db& db, model::CivilDate date, const std::optional<Id>& after,
+                                             std::size_t limit);
 }  // namespace employments
 
 }  // namespace invited::store

@@ -15,7 +15,9 @@ render::Locale locale_of(const service::LinkView& view, const model::Policy& pol
 }
 
 // The page's own address without its query: the token stands in no page.
-render::Form form_of(const service::LinkView& view) { return {"?", view.form_proof}; }
+render::Form form_of(const service::LinkView& view) {
+  return {"?", view.form_proof};
+}
 
 render::PageState state_of(const service::LinkView& view, const model::Policy& policy, const PageAsk& ask) {
   switch (view.state) {
@@ -47,11 +49,14 @@ render::PageState state_of(const service::LinkView& view, const model::Policy& p
 
 unsigned status_of(LinkState state) {
   switch (state) {
-    case LinkState::unknown: return 404;
+    case LinkState::unknown:
+      return 404;
     case LinkState::expired:
     case LinkState::superseded:
-    case LinkState::revoked: return 410;
-    default: return 200;
+    case LinkState::revoked:
+      return 410;
+    default:
+      return 200;
   }
 }
 
@@ -62,12 +67,14 @@ PageAnswer page_of(const service::LinkView& view, const model::Policies& policie
   const model::Policy& policy = known ? policies.of(view.company) : policies.organisation();
   PageAnswer answer;
   answer.status = status_of(view.state);
-  answer.page = {.locale = locale_of(view, policy, ask), .organisation = policy.name, .state = state_of(view, policy, ask)};
+  answer.page = {
+      .locale = locale_of(view, policy, ask), .organisation = policy.name, .state = state_of(view, policy, ask)};
   return answer;
 }
 
 PageAnswer plain_page(unsigned status, render::PageState state, const model::Policies& policies, const PageAsk& ask) {
-  const render::Locale locale = render::choose_locale({.query = ask.query_language, .user = {}, .company = {}, .accept_language = ask.accept_language});
+  const render::Locale locale = render::choose_locale(
+      {.query = ask.query_language, .user = {}, .company = {}, .accept_language = ask.accept_language});
   return {status, {.locale = locale, .organisation = policies.organisation().name, .state = std::move(state)}};
 }
 

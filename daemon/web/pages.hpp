@@ -11,7 +11,7 @@
 namespace invited::web {
 
 struct PageAsk {
-  std::string query_language;   // ?lang=
+  std::string query_language;  // ?lang=
   std::string accept_language;
   bool just_confirmed = false;  // this very request confirmed it
   bool posted = false;          // a POST that did not confirm: its form was not good any more
@@ -25,6 +25,7 @@ struct PageAnswer {
 
 [[nodiscard]] PageAnswer page_of(const service::LinkView& view, const model::Policies& policies, const PageAsk& ask);
 // Pages without a link behind them.
-[[nodiscard]] PageAnswer plain_page(unsigned status, render::PageState state, const model::Policies& policies, const PageAsk& ask);
+[[nodiscard]] PageAnswer plain_page(unsigned status, render::PageState state, const model::Policies& policies,
+                                    const PageAsk& ask);
 
 }  // namespace invited::web

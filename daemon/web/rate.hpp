@@ -15,7 +15,8 @@ namespace invited::web {
 class Rate {
 public:
   // `burst` at once, refilled over `period`; at most `most_keys` are remembered.
-  Rate(double burst, core::Milliseconds period, std::size_t most_keys) : burst_(burst), period_(period), most_keys_(most_keys) {}
+  Rate(double burst, core::Milliseconds period, std::size_t most_keys)
+      : burst_(burst), period_(period), most_keys_(most_keys) {}
   // True if the key may; takes one from its bucket. [core-thread]
   [[nodiscard]] bool take(const std::string& key, core::Milliseconds now);
 

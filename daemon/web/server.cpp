@@ -22,7 +22,8 @@ constexpr std::string_view link_prefix = "/v/";
 std::string form_field(std::string_view body, std::string_view name) {
   const auto fields = core::parse_form(body);
   if (!fields) return {};
-  const auto found = std::find_if(fields->begin(), fields->end(), [&](const auto& field) { return field.first == name; });
+  const auto found =
+      std::find_if(fields->begin(), fields->end(), [&](const auto& field) { return field.first == name; });
   return found == fields->end() ? std::string() : found->second;
 }
 
@@ -34,14 +35,16 @@ void harden(HttpResponse& response) {
       {"X-Content-Type-Options", "nosniff"},
       {"X-Frame-Options", "DENY"},
       {"X-Robots-Tag", "noindex, nofollow"},
-      {"Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
+      {"Content-Security-Policy",
+       "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
       {"Cross-Origin-Opener-Policy", "same-origin"},
       {"Cross-Origin-Resource-Policy", "same-origin"},
       {"Permissions-Policy", "interest-cohort=()"},
   }};
   for (const auto& [name, value] : fixed) {
-    const bool set = std::any_of(response.headers.begin(), response.headers.end(),
-                                 [&, field = name](const auto& header) { return boost::algorithm::iequals(header.first, field); });
+    const bool set =
+        std::any_of(response.headers.begin(), response.headers.end(),
+                    [&, field = name](const auto& header) { return boost::algorithm::iequals(header.first, field); });
     if (!set) response.headers.emplace_back(name, value);
   }
 }
@@ -64,7 +67,8 @@ core::HttpServerLimits limits_of(const Settings& settings) {
 }
 
 PageAsk asked(const HttpRequest& request) {
-  return {.query_language = request.query_value("lang").value_or(""), .accept_language = std::string(request.header("accept-language"))};
+  return {.query_language = request.query_value("lang").value_or(""),
+          .accept_language = std::string(request.header("accept-language"))};
 }
 
 std::string origin_of(const std::string& url) {
@@ -75,8 +79,9 @@ std::string origin_of(const std::string& url) {
 
 }  // namespace
 
-Server::Server(boost::asio::any_io_executor executor, core::Clock& clock, service::Links& links, std::shared_ptr<const render::Templates> templates,
-               const model::Policies& policies, Settings settings, PluginRoutes routes)
+Server::Server(boost::asio::any_io_executor executor, core::Clock& clock, service::Links& links,
+               std::shared_ptr<const render::Templates> templates, const model::Policies& policies, Settings settings,
+               PluginRoutes routes)
     : clock_(clock),
       links_(links),
       templates_(std::move(templates)),
@@ -86,10 +91,16 @@ Server::Server(boost::asio::any_io_executor executor, core::Clock& clock, servic
       routes_(std::move(routes)),
       pages_(120, core::Milliseconds{60'000}, 50'000),
       posts_(20, core::Milliseconds{60'000}, 50'000),
-      http_(std::move(executor), limits_of(settings_), [this](HttpRequest request) { return handle(std::move(request)); }, log_failure) {}
+      http_(
+          std::move(executor), limits_of(settings_), [this](HttpRequest request) { return handle(std::move(request)); },
+          log_failure) {}
 
-core::Result<std::string> Server::listen(const std::string& address_and_port) { return http_.listen_tcp(address_and_port); }
-awaitable<void> Server::stop(core::Milliseconds grace) { return http_.stop(clock_, grace); }
+core::Result<std::string> Server::listen(const std::string& address_and_port) {
+  return http_.listen_tcp(address_and_port);
+}
+awaitable<void> Server::stop(core::Milliseconds grace) {
+  return http_.stop(clock_, grace);
+}
 
 std::string Server::client_of(const HttpRequest& request) const {
   std::string_view header;
@@ -151,7 +162,8 @@ awaitable<HttpResponse> Server::answer(HttpRequest request) {
   // Links come first: whatever plugins registered, none of them sees a token.
   if (request.path.starts_with(link_prefix)) {
     const std::string client = client_of(request);
-    if (!pages_.take(client, clock_.monotonic()) || (request.method == "POST" && !posts_.take(client, clock_.monotonic())))
+    if (!pages_.take(client, clock_.monotonic()) ||
+        (request.method == "POST" && !posts_.take(client, clock_.monotonic())))
       co_return show(plain_page(429, render::TooManyRequestsPage{}, policies_, ask));
     std::string token = request.path.substr(link_prefix.size());
     co_return co_await link_page(std::move(request), std::move(token), client);
@@ -175,7 +187,8 @@ awaitable<HttpResponse> Server::link_page(HttpRequest request, std::string token
   }
   if (const auto lang = form_field(request.body, "lang"); !lang.empty()) ask.query_language = lang;
   if (!from_our_form(request)) {
-    core::log::warning(core::events::web_refused, "A form was posted from another site and refused", {{"client", client}});
+    core::log::warning(core::events::web_refused, "A form was posted from another site and refused",
+                       {{"client", client}});
     ask.posted = true;
     const auto view = co_await links_.open(token);
     PageAnswer refused = page_of(view, policies_, ask);
@@ -215,8 +228,10 @@ awaitable<HttpResponse> Server::renew(std::string token, std::string proof, Page
       answer.status = 429;
       answer.page.state = render::TooManyRequestsPage{};
       co_return show(answer);
-    case RenewResult::form_not_ours: co_return show(answer);
-    case RenewResult::not_possible: break;
+    case RenewResult::form_not_ours:
+      co_return show(answer);
+    case RenewResult::not_possible:
+      break;
   }
   ask.no_renewal = true;
   const auto view = co_await links_.open(std::move(token));

@@ -1,7 +1,9 @@
-// The public listener: the landing page of a link, its style sheet, and the routes that source plugins registered. Nothing else is shown to the world.
+// The public listener: the landing page of a link, its style sheet, and the routes that source plugins registered.
+// Nothing else is shown to the world.
 //
-// HEAD and GET change nothing; a POST from our own form confirms, and repeating it is harmless (PRODUCT §4). The token is in the path: it is never
-// logged, and every answer carries no-referrer, no-store and a policy that loads nothing from elsewhere.
+// HEAD and GET change nothing; a POST from our own form confirms, and repeating it is harmless (PRODUCT §4). The token
+// is in the path: it is never logged, and every answer carries no-referrer, no-store and a policy that loads nothing
+// from elsewhere.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -34,8 +36,9 @@ using PluginRoutes = std::function<std::optional<boost::asio::awaitable<core::Ht
 class Server {
 public:
   // Everything outlives the server.
-  Server(boost::asio::any_io_executor executor, core::Clock& clock, service::Links& links, std::shared_ptr<const render::Templates> templates,
-         const model::Policies& policies, Settings settings, PluginRoutes routes);
+  Server(boost::asio::any_io_executor executor, core::Clock& clock, service::Links& links,
+         std::shared_ptr<const render::Templates> templates, const model::Policies& policies, Settings settings,
+         PluginRoutes routes);
 
   core::Result<std::string> listen(const std::string& address_and_port);
   boost::asio::awaitable<void> stop(core::Milliseconds grace);
@@ -46,7 +49,8 @@ public:
 
 private:
   boost::asio::awaitable<core::HttpResponse> answer(core::HttpRequest request);
-  boost::asio::awaitable<core::HttpResponse> link_page(core::HttpRequest request, std::string token, std::string client);
+  boost::asio::awaitable<core::HttpResponse> link_page(core::HttpRequest request, std::string token,
+                                                       std::string client);
   boost::asio::awaitable<core::HttpResponse> renew(std::string token, std::string proof, PageAsk ask);
   [[nodiscard]] core::HttpResponse show(const PageAnswer& answer) const;
   [[nodiscard]] std::string client_of(const core::HttpRequest& request) const;

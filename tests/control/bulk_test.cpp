@@ -14,14 +14,16 @@ void populate(Office& office) {
   office.add(R"({"user_id":"send1","name":"A","login_email":"a@example.com"})");
   office.add(R"({"user_id":"send2","name":"B","login_email":"b@example.com"})");
   office.add(R"({"user_id":"none","name":"C"})");
-  office.add(R"({"user_id":"review","name":"D","login_email":"d@example.com","start_date":"2026-12-01","in_review":true})");
+  office.add(
+      R"({"user_id":"review","name":"D","login_email":"d@example.com","start_date":"2026-12-01","in_review":true})");
   office.add(R"({"user_id":"disabled","name":"E","login_email":"e@example.com","enabled":false})");
   office.add(R"({"user_id":"scheduled","name":"F","login_email":"f@example.com","start_date":"2027-03-01"})");
   office.hire("recent");
   const auto token = office.hire("used").substr(std::string("https://invite.example.com/v/").size());
   (void)office.call(office.links.confirm(token, office.call(office.links.open(token)).form_proof));
   office.add(R"({"user_id":"verified","name":"G","login_email":"g@verified.example"})");
-  REQUIRE(office.ask("POST", "/v1/domains", R"({"name":"verified.example","method":"assertion"})", an_admin()).status == 201);
+  REQUIRE(office.ask("POST", "/v1/domains", R"({"name":"verified.example","method":"assertion"})", an_admin()).status ==
+          201);
 }
 
 }  // namespace
@@ -36,14 +38,22 @@ TEST_CASE("the plan counts who is reached and who is left out, and sends nothing
   CHECK(plan.text("/matched") == "9");
   CHECK(plan.text("/send") == "2");
   CHECK(plan.text("/connect") == "1");
-  CHECK(json::parse(plan.text("/skipped")) ==
-        json::parse(R"({"connected":1,"no_login_email":1,"in_review":1,"disabled":1,"verified_domain":1,"scheduled":1,"cooldown":1})"));
+  CHECK(
+      json::parse(plan.text("/skipped")) ==
+      json::parse(
+          R"({"connected":1,"no_login_email":1,"in_review":1,"disabled":1,"verified_domain":1,"scheduled":1,"cooldown":1})"));
   CHECK(plan.text("/examples/0/user") == "send1");
   CHECK(plan.text("/examples/0/login_email") == "a@example.com");
   CHECK(office.postbox.sent.size() == mails);
   CHECK(office.audit().size() == audit);
-  CHECK(office.ask("POST", "/v1/plans", R"({"kind":"send-verification","filter":{"all":true},"include_scheduled":true,"include_recent":true})").text("/send") == "4");
-  CHECK(office.ask("POST", "/v1/plans", R"({"kind":"send-verification","filter":{"search":"example.com","enabled":false}})").text("/matched") == "1");
+  CHECK(office
+            .ask("POST", "/v1/plans",
+                 R"({"kind":"send-verification","filter":{"all":true},"include_scheduled":true,"include_recent":true})")
+            .text("/send") == "4");
+  CHECK(
+      office
+          .ask("POST", "/v1/plans", R"({"kind":"send-verification","filter":{"search":"example.com","enabled":false}})")
+          .text("/matched") == "1");
 }
 
 TEST_CASE("a plan is run once, by its id; the second plan over the same filter sends nothing") {

@@ -6,7 +6,8 @@ using Catch::Matchers::Contains;
 
 TEST_CASE("domains are added by assertion, listed and removed") {
   Office office;
-  const auto added = office.ask("POST", "/v1/domains", R"({"name":"Company.EXAMPLE","method":"assertion"})", an_admin());
+  const auto added =
+      office.ask("POST", "/v1/domains", R"({"name":"Company.EXAMPLE","method":"assertion"})", an_admin());
   CHECK(added.status == 201);
   CHECK(added.text("/name") == "company.example");
   CHECK(added.text("/state") == "verified");
@@ -58,7 +59,11 @@ TEST_CASE("a transport is tested without a mail, and let go when it is paused") 
   CHECK(office.ask("POST", "/v1/transports/none/test").code() == "unknown_transport");
   CHECK(office.ask("POST", "/v1/transports/none/resume").status == 404);
 
-  office.postbox.next = {.delivery = {}, .status = model::VerdictStatus::retry, .transport_trouble = true, .phase = "connect", .detail = "no route to host"};
+  office.postbox.next = {.delivery = {},
+                         .status = model::VerdictStatus::retry,
+                         .transport_trouble = true,
+                         .phase = "connect",
+                         .detail = "no route to host"};
   office.hire("14");
   const auto paused = office.ask("GET", "/v1/transports");
   CHECK(paused.text("/items/0/state") == "paused");
@@ -93,7 +98,8 @@ TEST_CASE("the status counts, and names what is held and what sending waits for"
   office.gate.hold("The state folder was copied.");
   const auto held = office.ask("GET", "/v1/status");
   CHECK(held.text("/sending") == "false");
-  CHECK_THAT(held.text("/waits_for/0"), Contains("The state folder was copied.") && Contains("invitectl state confirm"));
+  CHECK_THAT(held.text("/waits_for/0"),
+             Contains("The state folder was copied.") && Contains("invitectl state confirm"));
 }
 
 TEST_CASE("an operator confirms the state: durable first, then mails go") {
@@ -136,7 +142,8 @@ TEST_CASE("the audit is listed newest first, by subject and page, and verified")
   const auto whole = office.ask("GET", "/v1/audit/verify");
   CHECK(whole.text("/ok") == "true");
   CHECK(whole.text("/checked") == "6");
-  office.in_store([](store::Db& db) { return db.run("UPDATE audit_events SET actor = 'somebody else' WHERE seq = 3"); });
+  office.in_store(
+      [](store::Db& db) { return db.run("UPDATE audit_events SET actor = 'somebody else' WHERE seq = 3"); });
   const auto broken = office.ask("GET", "/v1/audit/verify");
   CHECK(broken.text("/ok") == "false");
   CHECK(broken.text("/first_bad_seq") == "3");

@@ -12,7 +12,9 @@ TEST_CASE("invitations are listed newest first, by state, user and held, page by
   office.postbox.next.status = model::VerdictStatus::rejected;
   office.postbox.next.detail = "550 no such mailbox";
   office.hire("3");
-  const auto who = [&](const std::string& query) { return office.ask("GET", "/v1/invitations?" + query, "", viewer()).each("user"); };
+  const auto who = [&](const std::string& query) {
+    return office.ask("GET", "/v1/invitations?" + query, "", viewer()).each("user");
+  };
   using List = std::vector<std::string>;
   CHECK(who("") == List{"3", "2", "1"});
   CHECK(who("state=sent") == List{"1"});
@@ -85,9 +87,12 @@ TEST_CASE("an invitation that is not there is not found") {
 
 TEST_CASE("reviews wait, are approved and rejected, with what happens next") {
   Office office;
-  office.add(R"({"user_id":"1","name":"Soon","login_email":"a@example.com","start_date":"2026-12-01","in_review":true})");
-  office.add(R"({"user_id":"2","name":"Later","login_email":"b@example.com","start_date":"2027-03-01","in_review":true})");
-  office.add(R"({"user_id":"3","name":"Wrong","login_email":"c@example.com","start_date":"2027-03-01","in_review":true})");
+  office.add(
+      R"({"user_id":"1","name":"Soon","login_email":"a@example.com","start_date":"2026-12-01","in_review":true})");
+  office.add(
+      R"({"user_id":"2","name":"Later","login_email":"b@example.com","start_date":"2027-03-01","in_review":true})");
+  office.add(
+      R"({"user_id":"3","name":"Wrong","login_email":"c@example.com","start_date":"2027-03-01","in_review":true})");
   using List = std::vector<std::string>;
   CHECK(office.ask("GET", "/v1/reviews", "", viewer()).each("user") == List{"1", "2", "3"});
   CHECK(office.postbox.sent.empty());
@@ -121,7 +126,8 @@ TEST_CASE("reviews wait, are approved and rejected, with what happens next") {
 TEST_CASE("the plan and why say the same next act, and look only as far as they are asked") {
   Office office;
   office.add(R"({"user_id":"Later","name":"Later","login_email":"b@example.com","start_date":"2027-03-01"})");
-  office.add(R"({"user_id":"soon","name":"Soon","login_email":"a@example.com","start_date":"2026-12-10","end_date":"2026-12-31"})");
+  office.add(
+      R"({"user_id":"soon","name":"Soon","login_email":"a@example.com","start_date":"2026-12-10","end_date":"2026-12-31"})");
   using List = std::vector<std::string>;
   const auto plan = office.ask("GET", "/v1/plan?until=365d", "", viewer());
   CHECK(plan.each("user") == List{"soon", "soon", "Later"});
@@ -134,10 +140,12 @@ TEST_CASE("the plan and why say the same next act, and look only as far as they 
   CHECK(office.ask("GET", "/v1/plan?until=192h").items().empty());
   CHECK(office.ask("GET", "/v1/plan?until=30w&user=LATER").each("user") == List{"Later"});
   CHECK(office.ask("GET", "/v1/plan?until=365d&user=none").items().empty());
-  for (const auto* bad : {"soon", "5", "5m", "d", "-1d", "2026-13-01", "99999999d"}) CHECK(office.ask("GET", std::string("/v1/plan?until=") + bad).code() == "bad_until");
+  for (const auto* bad : {"soon", "5", "5m", "d", "-1d", "2026-13-01", "99999999d"})
+    CHECK(office.ask("GET", std::string("/v1/plan?until=") + bad).code() == "bad_until");
   const auto first = office.ask("GET", "/v1/plan?until=365d&limit=2");
   CHECK(first.each("user") == List{"soon", "soon"});
-  CHECK(office.ask("GET", "/v1/plan?until=365d&limit=2&cursor=" + first.text("/next_cursor")).each("user") == List{"Later"});
+  CHECK(office.ask("GET", "/v1/plan?until=365d&limit=2&cursor=" + first.text("/next_cursor")).each("user") ==
+        List{"Later"});
   CHECK(office.ask("GET", "/v1/plan?cursor=zzz").code() == "bad_cursor");
 
   const auto why = office.ask("GET", "/v1/users/soon/why", "", viewer());
@@ -149,7 +157,8 @@ TEST_CASE("the plan and why say the same next act, and look only as far as they 
 
 TEST_CASE("why says what an approval would change") {
   Office office;
-  office.add(R"({"user_id":"1","name":"Soon","login_email":"a@example.com","start_date":"2026-12-01","in_review":true})");
+  office.add(
+      R"({"user_id":"1","name":"Soon","login_email":"a@example.com","start_date":"2026-12-01","in_review":true})");
   const auto why = office.ask("GET", "/v1/users/1/why");
   CHECK(why.text("/next") == "null");
   CHECK(why.text("/if/0/change") == "approved today");

@@ -32,16 +32,19 @@ TEST_CASE("an import gives every row a result and the counts at the end; the sam
   const auto started = office.ask("POST", "/v1/imports?file_name=people.csv", file);
   REQUIRE(started.status == 202);
   CHECK(office.files.file_names.back() == "people.csv");
-  const auto events = office.lines(office.ask("GET", "/v1/jobs/" + started.text("/job") + "/events", "", viewer()), "JobEvent");
+  const auto events =
+      office.lines(office.ask("GET", "/v1/jobs/" + started.text("/job") + "/events", "", viewer()), "JobEvent");
   REQUIRE(events.size() == 8);
   CHECK(events.front().at("event") == "snapshot");
   CHECK(events.front().at("job").at("id") == started.body.at("job"));
-  CHECK(results(events) == std::vector<std::string>{"created", "ignored: invalid_email", "rejected: invalid_date", "ignored: duplicate_in_file",
-                                                    "rejected: too_many_cells", "created"});
+  CHECK(results(events) == std::vector<std::string>{"created", "ignored: invalid_email", "rejected: invalid_date",
+                                                    "ignored: duplicate_in_file", "rejected: too_many_cells",
+                                                    "created"});
   CHECK(events[3].at("row").at("line") == 4);
   CHECK(events[3].at("row").at("column") == "start_date");
   CHECK(events.back().at("event") == "done");
-  CHECK(events.back().at("counts") == json::parse(R"({"created":2,"updated":0,"unchanged":0,"ignored":2,"rejected":2})"));
+  CHECK(events.back().at("counts") ==
+        json::parse(R"({"created":2,"updated":0,"unchanged":0,"ignored":2,"rejected":2})"));
   CHECK(office.user("2").login_email.empty());
   CHECK(office.postbox.sent == std::vector<std::string>{"anna@example.com"});
   CHECK(office.audit("user:1").back().actor == "uid:60003");
@@ -66,7 +69,8 @@ TEST_CASE("a dry run of an import gives the same results without effect") {
   CHECK(office.dump() == before);
   CHECK(office.postbox.sent.empty());
   CHECK(office.ask("GET", "/v1/jobs/" + rehearsed.text("/job")).text("/dry_run") == "true");
-  const auto rows = results(office.lines(office.ask("GET", "/v1/jobs/" + rehearsed.text("/job") + "/events"), "JobEvent"));
+  const auto rows =
+      results(office.lines(office.ask("GET", "/v1/jobs/" + rehearsed.text("/job") + "/events"), "JobEvent"));
   const auto real = office.ask("POST", "/v1/imports", file);
   CHECK(results(office.lines(office.ask("GET", "/v1/jobs/" + real.text("/job") + "/events"), "JobEvent")) == rows);
   CHECK(rows.size() == 6);
@@ -86,9 +90,12 @@ TEST_CASE("a file the source cannot read, and a source that breaks, fail the job
   office.fill_disk();
   const auto full = office.end_of(office.ask("POST", "/v1/imports", file));
   CHECK(full.at("state") == "failed");
-  CHECK_THAT(std::string(full.at("detail").as_string()), Contains("cannot be written") && Contains("import the file again"));
+  CHECK_THAT(std::string(full.at("detail").as_string()),
+             Contains("cannot be written") && Contains("import the file again"));
   CHECK(office.ask("POST", "/v1/imports?source=none", file).code() == "unknown_source");
-  CHECK_THAT(std::string(office.end_of(office.ask("POST", "/v1/imports?source=by-hand", file)).at("detail").as_string()), Contains("does not take this"));
+  CHECK_THAT(
+      std::string(office.end_of(office.ask("POST", "/v1/imports?source=by-hand", file)).at("detail").as_string()),
+      Contains("does not take this"));
 }
 
 TEST_CASE("a sync reads one source or all, and settles what it took") {
@@ -168,7 +175,8 @@ TEST_CASE("a broken stream is taken up again by number; two may watch at a time"
 
 TEST_CASE("a job that is not known is not found; the list is newest first and pages") {
   Office office;
-  for (const auto* path : {"/v1/jobs/none", "/v1/jobs/none/events"}) CHECK(office.ask("GET", path).code() == "unknown_job");
+  for (const auto* path : {"/v1/jobs/none", "/v1/jobs/none/events"})
+    CHECK(office.ask("GET", path).code() == "unknown_job");
   for (int i = 0; i < 3; ++i) (void)office.ask("POST", "/v1/imports", file);
   (void)office.ask("POST", "/v1/syncs");
   const auto first = office.ask("GET", "/v1/jobs?limit=3", "", viewer());

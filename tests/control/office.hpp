@@ -4,7 +4,8 @@
 //   const Answer answer = office.ask("POST", "/v1/users/14/disable?dry_run=true");      // as an operator
 //   office.ask("GET", "/v1/status", "", nobody()).status == 403;
 //
-// Every answer is checked on its way: a success against the schema and statuses of its command, an error as a problem document.
+// Every answer is checked on its way: a success against the schema and statuses of its command, an error as a problem
+// document.
 #pragma once
 
 #include <boost/json/parse.hpp>
@@ -22,7 +23,9 @@ namespace invited::test {
 namespace json = boost::json;
 
 // Groups of every Debian stand for the three roles.
-inline control::RoleGroups debian_groups() { return {.viewer = "games", .operator_ = "mail", .admin = "adm"}; }
+inline control::RoleGroups debian_groups() {
+  return {.viewer = "games", .operator_ = "mail", .admin = "adm"};
+}
 
 inline core::HttpPeer peer(std::uint32_t uid, std::vector<std::uint32_t> groups) {
   core::HttpPeer who;
@@ -32,10 +35,18 @@ inline core::HttpPeer peer(std::uint32_t uid, std::vector<std::uint32_t> groups)
   who.groups = std::move(groups);
   return who;
 }
-inline core::HttpPeer nobody() { return peer(60'001, {60'001, 100}); }
-inline core::HttpPeer viewer() { return peer(60'002, {60'002, 60}); }
-inline core::HttpPeer an_operator() { return peer(60'003, {60'003, 8}); }
-inline core::HttpPeer an_admin() { return peer(60'004, {60'004, 4}); }
+inline core::HttpPeer nobody() {
+  return peer(60'001, {60'001, 100});
+}
+inline core::HttpPeer viewer() {
+  return peer(60'002, {60'002, 60});
+}
+inline core::HttpPeer an_operator() {
+  return peer(60'003, {60'003, 8});
+}
+inline core::HttpPeer an_admin() {
+  return peer(60'004, {60'004, 4});
+}
 
 struct Answer {
   unsigned status = 0;
@@ -83,7 +94,8 @@ struct Office : World {
   PostBox spare;
   control::Server server{io.get_executor(), desk, debian_groups()};
 
-  Answer ask(const std::string& method, const std::string& target, const std::string& body = "", core::HttpPeer who = an_operator()) {
+  Answer ask(const std::string& method, const std::string& target, const std::string& body = "",
+             core::HttpPeer who = an_operator()) {
     core::HttpRequest request;
     request.method = method;
     const auto mark = target.find('?');
@@ -150,22 +162,35 @@ private:
       CHECK(against_schema(command->schema, answer.body) == std::vector<std::string>{});
     if (command->answer == api::Answer::list) {
       CHECK(answer.body.as_object().contains("next_cursor"));
-      for (const auto& item : answer.items()) CHECK(against_schema(command->schema, item) == std::vector<std::string>{});
+      for (const auto& item : answer.items())
+        CHECK(against_schema(command->schema, item) == std::vector<std::string>{});
     }
   }
   control::PluginDesk plugin_desk() {
     control::PluginDesk plugins;
-    plugins.list = [] { return json::array{json::object{{"name", "smtp"}, {"version", "1"}, {"roles", json::array{"transport"}}, {"instances", json::array{"post"}}, {"file", "/x"}}}; };
-    plugins.describe = [](const std::string& name) -> core::Result<json::object> {
-      if (name != "smtp") return core::fail(core::ErrorKind::not_found, "unknown_plugin", "There is no plugin of that name.");
-      return json::object{{"name", "smtp"}, {"version", "1"}, {"roles", json::array{"transport"}}, {"config_schema", json::object{}}};
+    plugins.list = [] {
+      return json::array{json::object{{"name", "smtp"},
+                                      {"version", "1"},
+                                      {"roles", json::array{"transport"}},
+                                      {"instances", json::array{"post"}},
+                                      {"file", "/x"}}};
     };
-    plugins.check = [](const std::string& path) { return json::object{{"ok", path == "/good.so"}, {"message", path}, {"plugin", nullptr}}; };
+    plugins.describe = [](const std::string& name) -> core::Result<json::object> {
+      if (name != "smtp")
+        return core::fail(core::ErrorKind::not_found, "unknown_plugin", "There is no plugin of that name.");
+      return json::object{
+          {"name", "smtp"}, {"version", "1"}, {"roles", json::array{"transport"}}, {"config_schema", json::object{}}};
+    };
+    plugins.check = [](const std::string& path) {
+      return json::object{{"ok", path == "/good.so"}, {"message", path}, {"plugin", nullptr}};
+    };
     return plugins;
   }
   awaitable<void> confirmed(std::string actor) {
     confirmations.push_back(actor);
-    const auto write = [planner = planner, actor, now = clock.now()](store::Db& d) { planner->audit(d, now, actor, "state.confirmed", "state"); };
+    const auto write = [planner = planner, actor, now = clock.now()](store::Db& d) {
+      planner->audit(d, now, actor, "state.confirmed", "state");
+    };
     co_await store.write(write);
   }
 };

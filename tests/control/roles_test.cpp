@@ -29,9 +29,9 @@ TEST_CASE("every command refuses those below its role, changes nothing for them,
   Office office;
   office.hire("14");
   const std::vector<std::pair<core::HttpPeer, std::optional<api::Role>>> people{{nobody(), std::nullopt},
-                                                                               {viewer(), api::Role::viewer},
-                                                                               {an_operator(), api::Role::operator_},
-                                                                               {an_admin(), api::Role::admin}};
+                                                                                {viewer(), api::Role::viewer},
+                                                                                {an_operator(), api::Role::operator_},
+                                                                                {an_admin(), api::Role::admin}};
   int asked = 0;
   for (const auto& command : api::commands()) {
     if (command.method.empty()) continue;

@@ -18,7 +18,8 @@ namespace {
 
 void close_objects(json::value& schema) {
   if (auto* object = schema.if_object()) {
-    if (object->contains("properties") && !object->contains("additionalProperties")) (*object)["additionalProperties"] = false;
+    if (object->contains("properties") && !object->contains("additionalProperties"))
+      (*object)["additionalProperties"] = false;
     // valijson looks for the format of null, too.
     if (const auto* type = object->if_contains("type"); type != nullptr && type->is_array()) object->erase("format");
     for (auto& member : *object) close_objects(member.value());
@@ -34,7 +35,8 @@ const valijson::Schema& compiled(const std::string& name) {
   json::value schemas = api::schemas();
   if (!schemas.as_object().contains(name)) throw std::logic_error("no schema " + name);
   close_objects(schemas);
-  const json::value document{{"$ref", "#/components/schemas/" + name}, {"components", json::object{{"schemas", schemas}}}};
+  const json::value document{{"$ref", "#/components/schemas/" + name},
+                             {"components", json::object{{"schemas", schemas}}}};
   valijson::SchemaParser parser;
   const valijson::adapters::BoostJsonAdapter adapter(document);
   valijson::Schema& schema = all[name];
@@ -63,7 +65,8 @@ std::vector<std::string> against_schema(std::string_view name, const json::value
 
 TEST_CASE("the check of answers finds a missing field, a wrong type, another word and a field nobody documented") {
   using invited::test::against_schema;
-  const json::value good = json::parse(R"({"user":"14","state":"pending","next":{"user":"14","action":"send","at":null,"reason":"asked"}})");
+  const json::value good =
+      json::parse(R"({"user":"14","state":"pending","next":{"user":"14","action":"send","at":null,"reason":"asked"}})");
   CHECK(against_schema("Review", good).empty());
   CHECK_FALSE(against_schema("Review", json::parse(R"({"user":"14"})")).empty());
   CHECK_FALSE(against_schema("Review", json::parse(R"({"user":14,"state":"pending"})")).empty());

@@ -1,4 +1,5 @@
-// Do the answers keep the API's schemas (api/schemas.cpp)? Stricter than a client: a field the description does not name is a finding, too.
+// Do the answers keep the API's schemas (api/schemas.cpp)? Stricter than a client: a field the description does not
+// name is a finding, too.
 #pragma once
 
 #include <boost/json/value.hpp>

@@ -27,7 +27,10 @@ TEST_CASE("over the socket the kernel says who it is, and requests, errors and s
     CHECK(status->status == 200);
     CHECK(against_schema("Status", json::parse(status->body)).empty());
 
-    core::ClientRequest add{.method = "POST", .target = "/v1/users", .headers = {{"content-type", "application/json"}}, .body = R"({"user_id":"15","name":"Åsa"})"};
+    core::ClientRequest add{.method = "POST",
+                            .target = "/v1/users",
+                            .headers = {{"content-type", "application/json"}},
+                            .body = R"({"user_id":"15","name":"Åsa"})"};
     const auto added = client.send(add);
     REQUIRE(added);
     CHECK(added->status == 201);
@@ -43,16 +46,19 @@ TEST_CASE("over the socket the kernel says who it is, and requests, errors and s
     CHECK_THAT(none->body, Catch::Contains("a/b c"));
 
     core::ClientRequest import{.method = "POST", .target = "/v1/imports", .body = "user_id;name\n"};
-    for (int i = 0; i < 20'000; ++i) import.body += std::to_string(1'000 + i) + ";Somebody with a name that makes the file large enough to matter\n";
+    for (int i = 0; i < 20'000; ++i)
+      import.body += std::to_string(1'000 + i) + ";Somebody with a name that makes the file large enough to matter\n";
     CHECK(import.body.size() > 1'048'576);  // more than any other request may be
     const auto started = client.send(import);
     REQUIRE(started);
     REQUIRE(started->status == 202);
     std::string events;
-    const auto watched = client.send({.target = "/v1/jobs/" + std::string(json::parse(started->body).at("job").as_string()) + "/events"}, [&](std::string_view piece) {
-      events += piece;
-      return true;
-    });
+    const auto watched =
+        client.send({.target = "/v1/jobs/" + std::string(json::parse(started->body).at("job").as_string()) + "/events"},
+                    [&](std::string_view piece) {
+                      events += piece;
+                      return true;
+                    });
     REQUIRE(watched);
     CHECK(watched->status == 200);
     CHECK(std::count(events.begin(), events.end(), '\n') == 20'002);

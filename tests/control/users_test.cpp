@@ -6,7 +6,8 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-constexpr const char* anna = R"({"user_id":"14","name":"Anna Berg","login_email":"anna@example.com","start_date":"2026-11-30"})";
+constexpr const char* anna =
+    R"({"user_id":"14","name":"Anna Berg","login_email":"anna@example.com","start_date":"2026-11-30"})";
 
 // Without what is drawn at random.
 json::value scrubbed(json::value value) {
@@ -62,7 +63,8 @@ TEST_CASE("who did it stands in every audit event of a change") {
 
 TEST_CASE("every field of the table reaches the user") {
   Office office;
-  office.add(R"({"user_id":"14","name":"Anna Berg","given_name":"Anna","family_name":"Berg","login_email":"anna@example.com",
+  office.add(
+      R"({"user_id":"14","name":"Anna Berg","given_name":"Anna","family_name":"Berg","login_email":"anna@example.com",
     "confirm_email":"anna@example.com","company":"fi","department":"Sales","roles":["planner","boss"],"locale":"sv","start_date":"2027-02-01",
     "end_date":"2027-12-31","employment_template":"T1","alias":"ab","signature":"AB","card_id":"77","external_ref":"x-1",
     "authorised_companies":["fi","se"],"enabled":false,"in_review":true})");
@@ -105,7 +107,8 @@ TEST_CASE("a user-id is taken once, whatever the case") {
 
 TEST_CASE("a bad login email does not stop the other fields, and says so") {
   Office office;
-  const auto answer = office.ask("POST", "/v1/users", R"({"user_id":"14","name":"Anna Berg","login_email":"not an address"})");
+  const auto answer =
+      office.ask("POST", "/v1/users", R"({"user_id":"14","name":"Anna Berg","login_email":"not an address"})");
   CHECK(answer.status == 201);
   CHECK(answer.text("/result") == "ignored: invalid_email");
   CHECK(answer.text("/applied") == "created");
@@ -117,8 +120,8 @@ TEST_CASE("what cannot be taken is told with its field, and changes nothing") {
   Office office;
   office.add(R"({"user_id":"14","name":"Anna Berg"})");
   const auto before = office.dump();
-  const auto refused = [&](const std::string& method, const std::string& target, const std::string& body, unsigned status, const std::string& code,
-                           const std::string& where) {
+  const auto refused = [&](const std::string& method, const std::string& target, const std::string& body,
+                           unsigned status, const std::string& code, const std::string& where) {
     CAPTURE(body);
     const auto answer = office.ask(method, target, body);
     CHECK(answer.status == status);
@@ -131,12 +134,15 @@ TEST_CASE("what cannot be taken is told with its field, and changes nothing") {
   refused("POST", "/v1/users", R"({"name":"No Id"})", 422, "bad_request", "/user_id");
   refused("POST", "/v1/users", R"({"user_id":"","name":"No Id"})", 422, "bad_request", "/user_id");
   refused("POST", "/v1/users", R"({"user_id":"15","name":"A","colour":"red"})", 422, "bad_request", "/colour");
-  refused("POST", "/v1/users", R"({"user_id":"15","name":"A","start_date":"tomorrow"})", 422, "bad_request", "/start_date");
+  refused("POST", "/v1/users", R"({"user_id":"15","name":"A","start_date":"tomorrow"})", 422, "bad_request",
+          "/start_date");
   refused("POST", "/v1/users", R"({"user_id":"15"})", 422, "name_missing", "/name");
   refused("POST", "/v1/users", R"({"user_id":"15","name":"A","company":"none"})", 422, "unknown_company", "/company");
-  refused("POST", "/v1/users", R"({"user_id":"15","name":"A","end_date":"2027-01-01"})", 422, "start_date_missing", "/start_date");
-  refused("POST", "/v1/users", R"({"user_id":"15","name":"A","login_email":"a@example.com","confirm_email":"b@example.com"})", 422, "confirm_mismatch",
-          "/confirm_email");
+  refused("POST", "/v1/users", R"({"user_id":"15","name":"A","end_date":"2027-01-01"})", 422, "start_date_missing",
+          "/start_date");
+  refused("POST", "/v1/users",
+          R"({"user_id":"15","name":"A","login_email":"a@example.com","confirm_email":"b@example.com"})", 422,
+          "confirm_mismatch", "/confirm_email");
   refused("PATCH", "/v1/users/14", R"({"login_email":""})", 422, "bad_request", "/login_email");
   refused("PATCH", "/v1/users/14", R"({"user_id":"15"})", 422, "bad_request", "/user_id");
   refused("PATCH", "/v1/users/14?dry_run=maybe", R"({"alias":"a"})", 422, "bad_request", "query:dry_run");
@@ -150,7 +156,8 @@ TEST_CASE("somebody unknown is not found") {
     CHECK(answer.status == 404);
     CHECK(answer.code() == "unknown_user");
   }
-  for (const auto* verb : {"send-verification", "disconnect", "reset-password", "enable", "disable"}) CHECK(office.ask("POST", std::string("/v1/users/none/") + verb).code() == "unknown_user");
+  for (const auto* verb : {"send-verification", "disconnect", "reset-password", "enable", "disable"})
+    CHECK(office.ask("POST", std::string("/v1/users/none/") + verb).code() == "unknown_user");
   CHECK(office.ask("PATCH", "/v1/users/none", R"({"alias":"a"})").status == 404);
 }
 
@@ -170,7 +177,8 @@ TEST_CASE("a path that is not there is 404, another method of one that is 405 wi
 
 TEST_CASE("the list takes every filter, and pages without leaving out or repeating anybody") {
   Office office;
-  office.add(R"({"user_id":"1","name":"Anna Berg","login_email":"anna@example.com","start_date":"2026-11-30","department":"Sales","roles":["boss"]})");
+  office.add(
+      R"({"user_id":"1","name":"Anna Berg","login_email":"anna@example.com","start_date":"2026-11-30","department":"Sales","roles":["boss"]})");
   office.add(R"({"user_id":"2","name":"Bo Ek","company":"fi","authorised_companies":["se"],"enabled":false})");
   office.add(R"({"user_id":"3","name":"Cia Dahl","start_date":"2027-03-01","login_email":"cia@example.com"})");
   const auto who = [&](const std::string& query) { return office.ask("GET", "/v1/users?" + query).each("id"); };
@@ -215,11 +223,13 @@ TEST_CASE("send verification sends now, and says why it cannot") {
   const auto none = office.ask("POST", "/v1/users/15/send-verification");
   CHECK(none.status == 409);
   CHECK(none.code() == "no_login_email");
-  office.add(R"({"user_id":"16","name":"In Review","login_email":"c@example.com","start_date":"2026-12-01","in_review":true})");
+  office.add(
+      R"({"user_id":"16","name":"In Review","login_email":"c@example.com","start_date":"2026-12-01","in_review":true})");
   CHECK(office.ask("POST", "/v1/users/16/send-verification").code() == "in_review");
   office.add(R"({"user_id":"17","name":"Gone","login_email":"d@example.com","enabled":false})");
   CHECK(office.ask("POST", "/v1/users/17/send-verification").code() == "disabled");
-  CHECK(office.ask("POST", "/v1/domains", R"({"name":"verified.example","method":"assertion"})", an_admin()).status == 201);
+  CHECK(office.ask("POST", "/v1/domains", R"({"name":"verified.example","method":"assertion"})", an_admin()).status ==
+        201);
   office.provider.away = true;
   office.add(R"({"user_id":"18","name":"Verified","login_email":"e@verified.example"})");
   CHECK(office.ask("POST", "/v1/users/18/send-verification").text("/action") == "connect");
@@ -235,7 +245,8 @@ TEST_CASE("a connected user is disconnected, reset, and keeps her login email un
   const auto connected = office.ask("GET", "/v1/users/14");
   CHECK(connected.text("/connection") == "connected");
   CHECK(connected.text("/sign_in_url") == "https://login.example.com/start");
-  CHECK(office.ask("PATCH", "/v1/users/14", R"({"login_email":"new@example.com"})").text("/result") == "ignored: connected");
+  CHECK(office.ask("PATCH", "/v1/users/14", R"({"login_email":"new@example.com"})").text("/result") ==
+        "ignored: connected");
   CHECK(office.ask("POST", "/v1/users/14/send-verification").code() == "connected");
   CHECK(office.ask("POST", "/v1/users/14/reset-password").status == 200);
   CHECK(office.ask("POST", "/v1/users/14/disconnect").text("/connection") == "not_connected");
@@ -247,8 +258,10 @@ TEST_CASE("a connected user is disconnected, reset, and keeps her login email un
 TEST_CASE("a dry run gives the answer of the real run and changes nothing") {
   Office office;
   office.add(R"({"user_id":"planned","name":"P","login_email":"p@example.com","start_date":"2027-03-01"})");
-  office.add(R"({"user_id":"review","name":"R","login_email":"r@example.com","start_date":"2026-12-01","in_review":true})");
-  office.add(R"({"user_id":"review2","name":"R","login_email":"r2@example.com","start_date":"2026-12-01","in_review":true})");
+  office.add(
+      R"({"user_id":"review","name":"R","login_email":"r@example.com","start_date":"2026-12-01","in_review":true})");
+  office.add(
+      R"({"user_id":"review2","name":"R","login_email":"r2@example.com","start_date":"2026-12-01","in_review":true})");
   const auto token = office.hire("used").substr(std::string("https://invite.example.com/v/").size());
   (void)office.call(office.links.confirm(token, office.call(office.links.open(token)).form_proof));
   office.hire("open");
@@ -294,7 +307,8 @@ TEST_CASE("a dry run gives the answer of the real run and changes nothing") {
   const auto before = office.dump();
   CHECK(office.ask("POST", "/v1/users?dry_run=true", anna).code() == "user_exists");
   CHECK(office.ask("POST", "/v1/users/none/disable?dry_run=true").code() == "unknown_user");
-  CHECK(office.ask("POST", "/v1/users?dry_run=true", R"({"user_id":"99","name":"X","company":"none"})").code() == "unknown_company");
+  CHECK(office.ask("POST", "/v1/users?dry_run=true", R"({"user_id":"99","name":"X","company":"none"})").code() ==
+        "unknown_company");
   CHECK(office.dump() == before);
 }
 

@@ -1,4 +1,5 @@
-// What an SMTP server may answer, for libFuzzer: no crash, bounded memory, and the same replies however the bytes are cut.
+// What an SMTP server may answer, for libFuzzer: no crash, bounded memory, and the same replies however the bytes are
+// cut.
 //
 // Built and run by ./dev fuzz.
 // sources: plugins/transport_smtp/smtp_reply.cpp

@@ -34,10 +34,11 @@ std::unique_ptr<store::Db> watched_database() {
   db->raw().exec("CREATE TEMP TABLE seen (machine TEXT, was TEXT, became TEXT)");
   for (const std::string table : {"invitations", "deliveries"}) {
     const std::string machine = "'" + table.substr(0, 3) + "'";
-    db->raw().exec("CREATE TEMP TRIGGER " + table + "_made AFTER INSERT ON main." + table + " BEGIN INSERT INTO seen VALUES (" + machine +
-                   ", '', new.state); END");
+    db->raw().exec("CREATE TEMP TRIGGER " + table + "_made AFTER INSERT ON main." + table +
+                   " BEGIN INSERT INTO seen VALUES (" + machine + ", '', new.state); END");
     db->raw().exec("CREATE TEMP TRIGGER " + table + "_moved AFTER UPDATE OF state ON main." + table +
-                   " WHEN old.state <> new.state BEGIN INSERT INTO seen VALUES (" + machine + ", old.state, new.state); END");
+                   " WHEN old.state <> new.state BEGIN INSERT INTO seen VALUES (" + machine +
+                   ", old.state, new.state); END");
   }
   return db;
 }
@@ -61,7 +62,8 @@ void ScriptedTransport::answer(const core::Id& delivery, model::Verdict said) {
   on_verdict_(std::move(said));
 }
 
-std::optional<model::ProviderAnswer> ScriptedIdentity::scripted(const std::string& what, const std::string& external_id) {
+std::optional<model::ProviderAnswer> ScriptedIdentity::scripted(const std::string& what,
+                                                                const std::string& external_id) {
   calls.push_back(what);
   if (!script) return std::nullopt;
   auto answer = script(what, external_id);
@@ -99,12 +101,13 @@ model::awaitable<model::ProviderAnswer> ScriptedIdentity::lookup(std::string ext
                                   .found = accounts.contains(external_id)};
 }
 
-core::Result<model::OutgoingMail> PlainWriter::write(const service::MailFacts& facts, const std::string& link, const model::Policy& policy,
-                                                     core::Instant now) {
+core::Result<model::OutgoingMail> PlainWriter::write(const service::MailFacts& facts, const std::string& link,
+                                                     const model::Policy& policy, core::Instant now) {
   if (!broken.empty()) return core::fail(core::ErrorKind::internal, "template", broken);
   model::OutgoingMail mail;
   mail.envelope_to = facts.invitation.login_email_canonical;
-  mail.bytes = facts.user.user_id + "\n" + link + "\n" + model::to_text(model::link_last_day(now, policy.zone, policy.valid_days)) + "\n";
+  mail.bytes = facts.user.user_id + "\n" + link + "\n" +
+               model::to_text(model::link_last_day(now, policy.zone, policy.valid_days)) + "\n";
   return mail;
 }
 
@@ -130,7 +133,8 @@ Bench::Bench(model::Policies policies, core::Milliseconds cooldown, int renewals
     : db(watched_database()),
       store(std::in_place, *db, io.get_executor(), store::Store::Mode::inline_,
             [](const std::string& what) { throw std::runtime_error("the store gave up: " + what); }),
-      planner(std::make_shared<service::Planner>(std::make_shared<const model::Policies>(std::move(policies)), clock, random, "mail.example.com", 0)),
+      planner(std::make_shared<service::Planner>(std::make_shared<const model::Policies>(std::move(policies)), clock,
+                                                 random, "mail.example.com", 0)),
       tokens(ring()),
       scope(std::in_place, io.get_executor(),
             [this](std::string_view name, std::exception_ptr error) {
@@ -158,8 +162,8 @@ Bench::~Bench() {
 }
 
 void Bench::restart() {
-  outbox.emplace(*store, clock, random, io.get_executor(), planner, tokens, writer, transport, gate, *scope, planner->new_id(),
-                 service::DeliverySettings{.base_url = "https://invite.example.com"});
+  outbox.emplace(*store, clock, random, io.get_executor(), planner, tokens, writer, transport, gate, *scope,
+                 planner->new_id(), service::DeliverySettings{.base_url = "https://invite.example.com"});
 }
 
 void Bench::at(const std::string& utc) {
@@ -263,7 +267,8 @@ void Bench::connect(const std::string& id) {
 }
 
 bool Bench::saw(const std::string& machine, const std::string& from, const std::string& to) {
-  return db->integer("SELECT 1 FROM temp.seen WHERE machine = ? AND was = ? AND became = ?", machine, from, to).has_value();
+  return db->integer("SELECT 1 FROM temp.seen WHERE machine = ? AND was = ? AND became = ?", machine, from, to)
+      .has_value();
 }
 
 std::string Bench::dump() {

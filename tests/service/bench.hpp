@@ -1,5 +1,5 @@
-// All services over one store in memory, with a scripted transport and provider, driven step by step: no loop runs by itself, time stands
-// still until told.
+// All services over one store in memory, with a scripted transport and provider, driven step by step: no loop runs by
+// itself, time stands still until told.
 //
 //   Bench b;   b.at("2026-10-20T08:00:00Z");
 //   b.row({{"user_id", "14"}, {"name", "Anna"}, {"login_email", "anna@example.com"}, {"start_date", "2026-12-01"}});
@@ -79,15 +79,16 @@ private:
 class PlainWriter final : public service::MailWriter {
 public:
   std::string broken;  // not empty: why no mail can be made
-  core::Result<model::OutgoingMail> write(const service::MailFacts& facts, const std::string& link, const model::Policy& policy,
-                                          core::Instant now) override;
+  core::Result<model::OutgoingMail> write(const service::MailFacts& facts, const std::string& link,
+                                          const model::Policy& policy, core::Instant now) override;
 };
 
 model::Verdict verdict(model::VerdictStatus status, const std::string& detail = "said so");
 model::Policies stockholm(const std::function<void(model::Policy&)>& change = {});
 
 struct Bench {
-  explicit Bench(model::Policies policies = stockholm(), core::Milliseconds cooldown = std::chrono::minutes{10}, int renewals_per_hour = 4);
+  explicit Bench(model::Policies policies = stockholm(), core::Milliseconds cooldown = std::chrono::minutes{10},
+                 int renewals_per_hour = 4);
   ~Bench();
 
   // Moves wall time there (backwards, too).
@@ -97,7 +98,8 @@ struct Bench {
     return run(io, std::move(task));
   }
   // One file's rows through intake; the sink as a source sees it.
-  std::vector<model::RowResult> rows(const std::vector<Row>& rows, bool dry_run = false, const std::string& source = "hr");
+  std::vector<model::RowResult> rows(const std::vector<Row>& rows, bool dry_run = false,
+                                     const std::string& source = "hr");
   std::string row(const Row& fields, bool dry_run = false);  // the result's text
   // Everything that is due now happens; nothing that is due later.
   void pump();
@@ -115,7 +117,7 @@ struct Bench {
   std::string send(const std::string& id);                // W12: "ok" or the error's code
   std::string link(const std::string& id);                // token of the newest mail to this user
   std::size_t mails_to(const std::string& id);
-  service::LinkState confirm(const std::string& token);   // opens, then posts
+  service::LinkState confirm(const std::string& token);  // opens, then posts
   // Opens the link and posts it, the provider answers.
   void connect(const std::string& id);
   bool saw(const std::string& machine, const std::string& from, const std::string& to);

@@ -21,13 +21,26 @@ struct Company : Bench {
       row({{"user_id", id}, {"name", id}, {"login_email", domain.empty() ? "" : id + "@" + domain}});
     };
     REQUIRE(go(domains.assert_verified("verified.example", by_admin)));
-    row({{"user_id", "connected"}, {"name", "connected"}, {"login_email", "connected@example.com"}, {"start_date", "2026-10-20"}});
+    row({{"user_id", "connected"},
+         {"name", "connected"},
+         {"login_email", "connected@example.com"},
+         {"start_date", "2026-10-20"}});
     pump();
     connect("connected");
-    row({{"user_id", "recent"}, {"name", "recent"}, {"login_email", "recent@example.com"}, {"start_date", "2026-10-20"}});
+    row({{"user_id", "recent"},
+         {"name", "recent"},
+         {"login_email", "recent@example.com"},
+         {"start_date", "2026-10-20"}});
     pump();
-    row({{"user_id", "reviewed"}, {"name", "reviewed"}, {"login_email", "r@example.com"}, {"start_date", "2026-10-20"}, {"in_review", "true"}});
-    row({{"user_id", "scheduled"}, {"name", "scheduled"}, {"login_email", "s@example.com"}, {"start_date", "2026-12-01"}});
+    row({{"user_id", "reviewed"},
+         {"name", "reviewed"},
+         {"login_email", "r@example.com"},
+         {"start_date", "2026-10-20"},
+         {"in_review", "true"}});
+    row({{"user_id", "scheduled"},
+         {"name", "scheduled"},
+         {"login_email", "s@example.com"},
+         {"start_date", "2026-12-01"}});
     clerk("bare", "");
     clerk("off", "example.com");
     REQUIRE(go(users.set_enabled("off", false, by_admin)));
@@ -57,7 +70,12 @@ TEST_CASE("W13: every user of the filter is sent to, connected, or skipped with 
   CHECK(plan.matched == 9);
   CHECK(plan.send == 2);
   CHECK(plan.connect == 1);
-  CHECK(plan.skipped == Counts{{"connected", 1}, {"cooldown", 1}, {"in_review", 1}, {"scheduled", 1}, {"no_login_email", 1}, {"disabled", 1},
+  CHECK(plan.skipped == Counts{{"connected", 1},
+                               {"cooldown", 1},
+                               {"in_review", 1},
+                               {"scheduled", 1},
+                               {"no_login_email", 1},
+                               {"disabled", 1},
                                {"verified_domain", 1}});
   CHECK(plan.examples == Words{"one", "two"});
   CHECK(b.new_mails() == 0);

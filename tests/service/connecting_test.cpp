@@ -24,7 +24,8 @@ struct Confirmed : Bench {
     confirm(link("a"));
   }
   void say(ProviderStatus status, int times = 1'000) {
-    identity.script = [status, times](const std::string& what, const std::string&) mutable -> std::optional<ProviderAnswer> {
+    identity.script = [status, times](const std::string& what,
+                                      const std::string&) mutable -> std::optional<ProviderAnswer> {
       if (what == "lookup" || times-- <= 0) return std::nullopt;
       return ProviderAnswer{.status = status, .detail = "said so"};
     };
@@ -103,7 +104,8 @@ TEST_CASE("a refusal for good waits for a person; sending again asks the provide
   CHECK(b.mails_to("a") == 1);
 }
 
-TEST_CASE("what was confirmed and then taken back leaves no account, also when the provider was already working on it") {
+TEST_CASE(
+    "what was confirmed and then taken back leaves no account, also when the provider was already working on it") {
   for (const std::string how : {"revoked", "disabled", "another address"}) {
     for (const bool made : {false, true}) {
       CAPTURE(how, made);

@@ -32,7 +32,9 @@ struct Office : Bench {
     for (const auto& mail : transport.mails) {
       const auto& before = first.emplace(mail.delivery, mail).first->second;
       const auto line = [](const std::string& bytes) { return bytes.substr(0, bytes.find('\n', bytes.find("/v/"))); };
-      if (before.message_id != mail.message_id || before.envelope_to != mail.envelope_to || line(before.bytes) != line(mail.bytes)) return false;
+      if (before.message_id != mail.message_id || before.envelope_to != mail.envelope_to ||
+          line(before.bytes) != line(mail.bytes))
+        return false;
     }
     return true;
   }
@@ -156,7 +158,9 @@ TEST_CASE("a mail that cannot be made is held with the reason and keeps no place
   CHECK(b.outbox->status().outstanding == 0);
 }
 
-TEST_CASE("no answer after the final dot: at most three copies in all, all equal, then shown to a person as sent for all we know") {
+TEST_CASE(
+    "no answer after the final dot: at most three copies in all, all equal, then shown to a person as sent for all we "
+    "know") {
   Office b;
   b.hire("a");
   b.say(VerdictStatus::unknown);
@@ -304,7 +308,8 @@ TEST_CASE("a closed gate lets no mail out, an opened one all") {
   CHECK(b.state("a") == "sent");
 }
 
-TEST_CASE("the mail never promises a later end than the link has, also when it was accepted days after it was written") {
+TEST_CASE(
+    "the mail never promises a later end than the link has, also when it was accepted days after it was written") {
   Office b;
   b.hire("a");
   b.silence();

@@ -79,7 +79,8 @@ TEST_CASE("the same user-id twice in a file: the first row counts, whatever the 
 
 TEST_CASE("a login email that is another user's is ignored") {
   Bench b;
-  CHECK(results(b.rows({person("a", {{"login_email", "x@example.com"}}), person("b", {{"login_email", "X@example.com"}})})) ==
+  CHECK(results(b.rows(
+            {person("a", {{"login_email", "x@example.com"}}), person("b", {{"login_email", "X@example.com"}})})) ==
         Words{"created", "ignored: duplicate_email"});
   CHECK(b.user("b")->login_email.empty());
 }
@@ -109,14 +110,16 @@ TEST_CASE("every reason for refusing a row names its column and changes nothing"
   check(person("2", {{"start_date", "2026-02-30"}}), "invalid_date", "start_date");
   check(person("2", {{"end_date", "2026-10-20"}}), "start_date_missing", "start_date");
   check(person("2", {{"start_date", "2026-10-20"}, {"end_date", "2026-10-19"}}), "end_before_start", "end_date");
-  check(person("2", {{"login_email", "a@example.com"}, {"confirm_email", "b@example.com"}}), "confirm_mismatch", "confirm_email");
+  check(person("2", {{"login_email", "a@example.com"}, {"confirm_email", "b@example.com"}}), "confirm_mismatch",
+        "confirm_email");
   check({{"user_id", "1"}, {"alias", "new"}, {"end_date", "2026-01-01"}}, "end_before_start", "end_date");
   CHECK(b.dump() == before);
 }
 
 TEST_CASE("a row the source could not read is reported and the others are applied") {
   Bench b;
-  std::vector<model::SourceItem> items{model::SourceRecord{person("1"), 2}, model::BadRow{3, "name", "bad_encoding", "Not UTF-8."},
+  std::vector<model::SourceItem> items{model::SourceRecord{person("1"), 2},
+                                       model::BadRow{3, "name", "bad_encoding", "Not UTF-8."},
                                        model::SourceRecord{person("2"), 4}};
   service::Intake::Run run(b.intake, {.source = "hr", .actor = "source:hr"}, {});
   b.go(run.sink()(std::move(items)));
@@ -141,10 +144,12 @@ TEST_CASE("the same file again changes nothing at all") {
   CHECK(b.dump() == before);
 }
 
-TEST_CASE("the row of a second job that was withdrawn changes nothing when it comes again, nor does the row of the first") {
+TEST_CASE(
+    "the row of a second job that was withdrawn changes nothing when it comes again, nor does the row of the first") {
   Bench b;
   b.at("2026-10-20T08:00:00Z");
-  const Row first = person("1", {{"login_email", "a@example.com"}, {"start_date", "2026-09-01"}, {"end_date", "2026-10-18"}});
+  const Row first =
+      person("1", {{"login_email", "a@example.com"}, {"start_date", "2026-09-01"}, {"end_date", "2026-10-18"}});
   const Row second = person("1", {{"start_date", "2026-12-01"}, {"end_date", ""}, {"withdrawn", "true"}});
   CHECK(b.row(first) == "created");
   CHECK(b.row(person("1", {{"start_date", "2026-12-01"}, {"end_date", ""}})) == "updated");
@@ -166,7 +171,8 @@ TEST_CASE("a dry run gives the results of the real run and changes nothing") {
                         person("a"),
                         person("e", {{"login_email", "nonsense"}})};
   for (int i = 0; i < 300; ++i) file.push_back(person("n" + std::to_string(i)));
-  file.push_back(person("late", {{"login_email", "x@example.com"}}));  // in another chunk than the first row with this address
+  file.push_back(
+      person("late", {{"login_email", "x@example.com"}}));  // in another chunk than the first row with this address
   const std::string before = b.dump();
   const auto dry = results(b.rows(file, true));
   CHECK(b.dump() == before);
@@ -270,7 +276,8 @@ TEST_CASE("a push goes through the same intake, dry or not") {
   service::IntakeContext dry{.source = "hr", .actor = "uid:0", .dry_run = true};
   REQUIRE(b.go(fetching.push("hr", {.kind = "record", .content_type = {}, .file_name = {}, .body = "7"}, dry, {})));
   CHECK_FALSE(b.user("7"));
-  REQUIRE(b.go(fetching.push("hr", {.kind = "record", .content_type = {}, .file_name = {}, .body = "7"}, {.source = "hr", .actor = "uid:0"}, {})));
+  REQUIRE(b.go(fetching.push("hr", {.kind = "record", .content_type = {}, .file_name = {}, .body = "7"},
+                             {.source = "hr", .actor = "uid:0"}, {})));
   CHECK(b.user("7"));
   CHECK(b.go(fetching.push("hr", {.kind = "import"}, dry, {})).error().code == "source_takes_no_push");
 }

@@ -63,8 +63,8 @@ TEST_CASE("a post without the form's own proof, or with another's, changes nothi
   Invited b;
   const auto form = b.form();
   const std::string before = b.dump();
-  for (const auto& proof : {std::string(), std::string("1"), std::string("."), "1." + form.substr(form.find('.') + 1), form + "a",
-                                  form.substr(0, form.size() - 1), b.token})
+  for (const auto& proof : {std::string(), std::string("1"), std::string("."), "1." + form.substr(form.find('.') + 1),
+                            form + "a", form.substr(0, form.size() - 1), b.token})
     CHECK(b.post(proof) == LinkState::open);
   CHECK(b.dump() == before);
 }
@@ -72,8 +72,8 @@ TEST_CASE("a post without the form's own proof, or with another's, changes nothi
 TEST_CASE("a token we never issued is unknown, whatever is wrong with it") {
   Invited b;
   const std::string before = b.dump();
-  for (const auto& token : {std::string(), std::string("x"), std::string(60, 'a'), b.token + "a", b.token.substr(1), "b" + b.token.substr(1),
-                                  b.token.substr(0, 59) + (b.token.back() == 'a' ? "b" : "a")}) {
+  for (const auto& token : {std::string(), std::string("x"), std::string(60, 'a'), b.token + "a", b.token.substr(1),
+                            "b" + b.token.substr(1), b.token.substr(0, 59) + (b.token.back() == 'a' ? "b" : "a")}) {
     CHECK(b.go(b.links.open(token)).state == LinkState::unknown);
     CHECK(b.go(b.links.confirm(token, b.form())).state == LinkState::unknown);
     CHECK(b.go(b.links.renew(token, b.form())) == RenewResult::not_possible);
@@ -133,7 +133,9 @@ TEST_CASE("revoked, disabled and cancelled links are over, and say so") {
     REQUIRE(b.go(b.users.revoke(b.invitation("a").key, by_admin)));
     CHECK(b.go(b.users.revoke(b.invitation("a").key, by_admin)).error().code == "no_open_link");
   }
-  SECTION("disabled") { REQUIRE(b.go(b.users.set_enabled("a", false, by_admin))); }
+  SECTION("disabled") {
+    REQUIRE(b.go(b.users.set_enabled("a", false, by_admin)));
+  }
   CHECK(b.open() == LinkState::revoked);
   CHECK(b.post(proof) == LinkState::revoked);
   CHECK(b.connection("a") == "not_connected");
@@ -177,8 +179,12 @@ TEST_CASE("send me a new one: not for the connected, the disabled, another addre
   b.at(ends);
   b.go(b.sweep.expire());
   const auto proof = b.form();
-  SECTION("disabled") { REQUIRE(b.go(b.users.set_enabled("a", false, by_admin))); }
-  SECTION("another address was saved") { b.row({{"user_id", "a"}, {"login_email", "other@example.com"}}); }
+  SECTION("disabled") {
+    REQUIRE(b.go(b.users.set_enabled("a", false, by_admin)));
+  }
+  SECTION("another address was saved") {
+    b.row({{"user_id", "a"}, {"login_email", "other@example.com"}});
+  }
   SECTION("connected since") {
     REQUIRE(b.go(b.domains.assert_verified("example.com", by_admin)));
     b.go(b.domains.pass());
@@ -194,7 +200,9 @@ TEST_CASE("send me a new one: not for the connected, the disabled, another addre
 
 TEST_CASE("while the provider is down the confirmation is kept and the page says so") {
   Invited b;
-  b.identity.script = [](const std::string&, const std::string&) { return model::ProviderAnswer{.status = model::ProviderStatus::retry}; };
+  b.identity.script = [](const std::string&, const std::string&) {
+    return model::ProviderAnswer{.status = model::ProviderStatus::retry};
+  };
   b.connect("a");
   CHECK(b.open() == LinkState::connecting);
   CHECK(b.connection("a") == "pending");

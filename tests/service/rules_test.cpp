@@ -47,7 +47,8 @@ TEST_CASE("W0: the first login email saved for a hire counts, also when it comes
   CHECK(b.state("a") == "scheduled");
 }
 
-TEST_CASE("W0: a re-hire who is not connected is invited again by itself, a second job of a connected user is no hire") {
+TEST_CASE(
+    "W0: a re-hire who is not connected is invited again by itself, a second job of a connected user is no hire") {
   Office b;
   b.hire("back", "2026-10-20", {{"end_date", "2026-10-21"}});
   b.pump();
@@ -136,7 +137,9 @@ TEST_CASE("W3: nothing is sent before the last approval; W1 or W2 applies in tha
   CHECK(again.error().code == "not_in_review");
 }
 
-TEST_CASE("W4: in a verified domain there is never a mail: hires, existing users, after the last approval, by explicit send") {
+TEST_CASE(
+    "W4: in a verified domain there is never a mail: hires, existing users, after the last approval, by explicit "
+    "send") {
   Office b;
   b.verify_domain("example.com");
   b.hire("hire", "2026-12-01");
@@ -246,7 +249,8 @@ TEST_CASE("W9: another login email while pending ends the old link for good and 
   CHECK(b.identity.accounts.begin()->second == "a.new@example.com");
 }
 
-TEST_CASE("W9: an address asked for by hand is planned again as it was asked for; before its day it waits for its day") {
+TEST_CASE(
+    "W9: an address asked for by hand is planned again as it was asked for; before its day it waits for its day") {
   Office b;
   b.row({{"user_id", "clerk"}, {"name", "Clerk"}, {"login_email", "clerk@example.com"}});
   REQUIRE(b.send("clerk") == "ok");
@@ -370,6 +374,7 @@ TEST_CASE("W14: for every user there is an answer to what happens next, with a s
   CHECK(answer("clerk") == "not_a_hire");
   const auto plan = b.go(b.queries.plan(b.clock.now() + std::chrono::hours{24 * 60}, 100));
   Words acts;
-  for (const auto& item : plan.items) acts.push_back(item.user_id + " " + std::string(model::to_text(item.decision.action)));
+  for (const auto& item : plan.items)
+    acts.push_back(item.user_id + " " + std::string(model::to_text(item.decision.action)));
   CHECK(acts == Words{"sent expire", "planned send"});
 }

@@ -15,7 +15,11 @@ namespace {
 struct Office : Bench {
   explicit Office(model::Policies policies = stockholm()) : Bench(std::move(policies)) { at("2026-10-01T08:00:00Z"); }
   void hire(const std::string& id, const std::string& start, const std::string& end = "") {
-    row({{"user_id", id}, {"name", id}, {"login_email", id + "@example.com"}, {"start_date", start}, {"end_date", end}});
+    row({{"user_id", id},
+         {"name", id},
+         {"login_email", id + "@example.com"},
+         {"start_date", start},
+         {"end_date", end}});
   }
 };
 
@@ -64,7 +68,8 @@ TEST_CASE("leavers are counted in the days and the zone of their company") {
   east.zone = "Pacific/Auckland";
   east.leaver_days = 0;
   Office b(model::Policies(stockholm().organisation(), {{"east", east}}));
-  b.row({{"user_id", "e"}, {"name", "e"}, {"company", "east"}, {"start_date", "2026-10-01"}, {"end_date", "2026-10-31"}});
+  b.row(
+      {{"user_id", "e"}, {"name", "e"}, {"company", "east"}, {"start_date", "2026-10-01"}, {"end_date", "2026-10-31"}});
   b.row({{"user_id", "w"}, {"name", "w"}, {"start_date", "2026-10-01"}, {"end_date", "2026-10-31"}});
   b.at("2026-10-31T10:59:59Z");
   CHECK(b.go(b.sweep.disable_leavers()) == 0);

@@ -1,5 +1,5 @@
-// Every row of the two tables in model/states.cpp happens through the services: one scenario for each, named by its row. A row without a
-// scenario fails, and so does a scenario after which the row was not seen in the store.
+// Every row of the two tables in model/states.cpp happens through the services: one scenario for each, named by its
+// row. A row without a scenario fails, and so does a scenario after which the row was not seen in the store.
 #include <catch2/catch.hpp>
 #include <map>
 
@@ -252,7 +252,8 @@ const std::map<std::string, Scenario> of_deliveries{
 };
 
 template <class State>
-void check_all(const std::string& machine, std::span<const model::Transition<State>> table, const std::map<std::string, Scenario>& scenarios) {
+void check_all(const std::string& machine, std::span<const model::Transition<State>> table,
+               const std::map<std::string, Scenario>& scenarios) {
   CHECK(scenarios.size() == table.size());
   for (const auto& row : table) {
     const std::string from(row.from ? model::to_text(*row.from) : "");

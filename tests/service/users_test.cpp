@@ -17,7 +17,11 @@ struct Office : Bench {
   Office() {
     at("2026-10-20T08:00:00Z");
     row({{"user_id", "a"}, {"name", "A"}, {"login_email", "a@example.com"}, {"start_date", "2026-10-20"}});
-    row({{"user_id", "r"}, {"name", "R"}, {"login_email", "r@example.com"}, {"start_date", "2026-10-20"}, {"in_review", "true"}});
+    row({{"user_id", "r"},
+         {"name", "R"},
+         {"login_email", "r@example.com"},
+         {"start_date", "2026-10-20"},
+         {"in_review", "true"}});
     pump();
   }
 };

@@ -20,9 +20,11 @@ int main(int argc, char** argv) {
   invited::sim::Settings settings;
   options::options_description known("invited_sim");
   known.add_options()("help", "this text")("seed", options::value(&seed), "the first seed (1)")(
-      "seeds", options::value(&seeds), "how many seeds (1)")("minutes", options::value(&minutes), "go on with new seeds for so long")(
-      "days", options::value(&settings.days), "simulated days with faults (8)")("people", options::value(&settings.people), "people (8)")(
-      "log", "print every event")("must-find", "succeed when an invariant is broken");
+      "seeds", options::value(&seeds), "how many seeds (1)")(
+      "minutes", options::value(&minutes), "go on with new seeds for so long")("days", options::value(&settings.days),
+                                                                               "simulated days with faults (8)")(
+      "people", options::value(&settings.people), "people (8)")("log", "print every event")(
+      "must-find", "succeed when an invariant is broken");
   options::variables_map given;
   try {
     options::store(options::parse_command_line(argc, argv, known), given);
@@ -52,18 +54,20 @@ int main(int argc, char** argv) {
     const auto first = invited::sim::simulate(settings);
     if (!first.violation.empty()) {
       if (must_find) {
-        std::printf("seed %llu finds it: %s\n", static_cast<unsigned long long>(settings.seed), first.violation.c_str());
+        std::printf("seed %llu finds it: %s\n", static_cast<unsigned long long>(settings.seed),
+                    first.violation.c_str());
         return 0;
       }
       for (const auto& line : first.tail) std::fprintf(stderr, "%s\n", line.c_str());
       std::fprintf(stderr, "seed %llu: %s\nagain with: invited_sim --seed %llu --people %d --days %d --log\n",
-                   static_cast<unsigned long long>(settings.seed), first.violation.c_str(), static_cast<unsigned long long>(settings.seed),
-                   settings.people, settings.days);
+                   static_cast<unsigned long long>(settings.seed), first.violation.c_str(),
+                   static_cast<unsigned long long>(settings.seed), settings.people, settings.days);
       return 1;
     }
     if (const auto again = invited::sim::simulate(settings); again.hash != first.hash) {
-      std::fprintf(stderr, "seed %llu: two runs differ (%016llx, %016llx)\n", static_cast<unsigned long long>(settings.seed),
-                   static_cast<unsigned long long>(first.hash), static_cast<unsigned long long>(again.hash));
+      std::fprintf(stderr, "seed %llu: two runs differ (%016llx, %016llx)\n",
+                   static_cast<unsigned long long>(settings.seed), static_cast<unsigned long long>(first.hash),
+                   static_cast<unsigned long long>(again.hash));
       return 1;
     }
     mails += first.mails;
@@ -77,7 +81,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%llu seeds, and the planted bug was not found\n", static_cast<unsigned long long>(done));
     return 1;
   }
-  std::printf("%llu seeds, each twice with the same events: %ld mails in %ld copies, %ld crashes, %ld accounts, %ld invitations that had to arrive\n",
-              static_cast<unsigned long long>(done), mails, copies, crashes, connected, judged);
+  std::printf(
+      "%llu seeds, each twice with the same events: %ld mails in %ld copies, %ld crashes, %ld accounts, %ld "
+      "invitations that had to arrive\n",
+      static_cast<unsigned long long>(done), mails, copies, crashes, connected, judged);
   return 0;
 }

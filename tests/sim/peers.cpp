@@ -83,8 +83,10 @@ void Relay::settled(Id delivery) {
   // Accepted just now: the last answer was that one.
   if (mail.accepted_at && *mail.accepted_at == mail.basis) {
     mail.taken = true;
-    const auto promised = World::first_instant(model::add_days(mail.last_day, 1), world_.people.at(static_cast<std::size_t>(mail.person)).zone);
-    if (promised > world_.end_of(mail, mail.basis)) world_.violate("I5", "a mail promises a later end than its link has");
+    const auto promised = World::first_instant(model::add_days(mail.last_day, 1),
+                                               world_.people.at(static_cast<std::size_t>(mail.person)).zone);
+    if (promised > world_.end_of(mail, mail.basis))
+      world_.violate("I5", "a mail promises a later end than its link has");
   }
   for (std::size_t i = 0; i < connections_.size(); ++i) {
     if (connections_[i].busy != delivery) continue;
@@ -100,7 +102,9 @@ void Relay::daemon_gone() {
     // The final dot may have been on its way.
     if (connection.busy && world_.chance(300)) {
       const Id delivery = *connection.busy;
-      if (world_.mails.at(delivery).with_relay && world_.mails.at(delivery).accepted_at != world_.mails.at(delivery).basis) arrive(delivery);
+      if (world_.mails.at(delivery).with_relay &&
+          world_.mails.at(delivery).accepted_at != world_.mails.at(delivery).basis)
+        arrive(delivery);
     }
     connection = {};
   }
@@ -134,7 +138,8 @@ void Provider::check_may_make(const model::AccountRequest& request) {
   const auto at = request.login_email.find('@');
   const bool by_domain = at != std::string::npos && world_.domains_asked.contains(request.login_email.substr(at + 1));
   if (!by_domain && !person->confirmed_emails.contains(request.login_email))
-    world_.violate("I4", fmt::format("an account for {} with {}, which nobody confirmed", person->id, request.login_email));
+    world_.violate("I4",
+                   fmt::format("an account for {} with {}, which nobody confirmed", person->id, request.login_email));
 }
 
 model::awaitable<ProviderAnswer> Provider::ensure_account(model::AccountRequest request) {
@@ -201,7 +206,8 @@ model::SourceRecord HrSystem::record_of(const Person& person, const Version& ver
 
 model::awaitable<core::Result<model::Fetched>> HrSystem::fetch(std::string, model::SourceSink sink) {
   given_.clear();
-  if (world_.chance(world_.faults.source_fails)) co_return core::fail(core::ErrorKind::unavailable, "hr_down", "The HR system is down.");
+  if (world_.chance(world_.faults.source_fails))
+    co_return core::fail(core::ErrorKind::unavailable, "hr_down", "The HR system is down.");
   std::vector<model::SourceItem> items;
   bool more = false;
   for (Person& person : world_.people) {
@@ -223,8 +229,8 @@ model::awaitable<core::Result<model::Fetched>> HrSystem::fetch(std::string, mode
     given_[person.number] = person.handed.size() - 1;
     if (!stale) person.unread = false;
     world_.log(fmt::format("hr: {} {} starts {}{}{}{}", person.id, version.email, model::to_text(version.start),
-                           version.end ? " ends " + model::to_text(*version.end) : "", version.withdrawn ? " withdrawn" : "",
-                           stale ? " (stale)" : ""));
+                           version.end ? " ends " + model::to_text(*version.end) : "",
+                           version.withdrawn ? " withdrawn" : "", stale ? " (stale)" : ""));
     items.emplace_back(record_of(person, version));
   }
   if (!items.empty() && world_.chance(300)) {
@@ -245,8 +251,8 @@ model::awaitable<core::Result<void>> HrSystem::finish(std::string, std::vector<m
     if (world_.surely_withdrawn(person)) world_.all_over(person);
     // Another address while nothing is connected: what went to the old one is over.
     for (auto& [key, mail] : world_.mails) {
-      if (mail.person == number && !version.email.empty() && mail.to != version.email && person.confirmed_emails.empty() &&
-          world_.domains_asked.empty())
+      if (mail.person == number && !version.email.empty() && mail.to != version.email &&
+          person.confirmed_emails.empty() && world_.domains_asked.empty())
         mail.over = true;
     }
   }
@@ -260,12 +266,14 @@ model::awaitable<core::Result<model::SourceReply>> HrSystem::handle(model::Sourc
 
 // ---- the writer
 
-core::Result<model::OutgoingMail> PlainWriter::write(const service::MailFacts& facts, const std::string& link, const model::Policy& policy, Instant now) {
+core::Result<model::OutgoingMail> PlainWriter::write(const service::MailFacts& facts, const std::string& link,
+                                                     const model::Policy& policy, Instant now) {
   model::OutgoingMail mail;
   mail.envelope_from = "no-reply@example.com";
   mail.envelope_to = facts.invitation.login_email_canonical;
-  mail.bytes = fmt::format("Message-ID: <{}>\nName: {}\nLink: {}\nUntil: {}\n", facts.delivery.message_id, facts.user.name, link,
-                           model::to_text(model::link_last_day(now, policy.zone, policy.valid_days)));
+  mail.bytes =
+      fmt::format("Message-ID: <{}>\nName: {}\nLink: {}\nUntil: {}\n", facts.delivery.message_id, facts.user.name, link,
+                  model::to_text(model::link_last_day(now, policy.zone, policy.valid_days)));
   return mail;
 }
 

@@ -16,7 +16,8 @@ namespace invited::sim {
 // Some connections, each with one mail at a time; the next one of a connection goes only when the last is settled.
 class Relay final : public model::Transport {
 public:
-  explicit Relay(World& world, std::function<void()> crash) : world_(world), crash_(std::move(crash)), connections_(4) {}
+  explicit Relay(World& world, std::function<void()> crash)
+      : world_(world), crash_(std::move(crash)), connections_(4) {}
   [[nodiscard]] const std::string& name() const override { return name_; }
   [[nodiscard]] std::size_t window() const override { return connections_.size() * 2; }
   void send(std::vector<model::OutgoingMail> mails, std::function<void(model::Verdict)> on_verdict) override;
@@ -94,8 +95,8 @@ private:
 
 class PlainWriter final : public service::MailWriter {
 public:
-  core::Result<model::OutgoingMail> write(const service::MailFacts& facts, const std::string& link, const model::Policy& policy,
-                                          Instant now) override;
+  core::Result<model::OutgoingMail> write(const service::MailFacts& facts, const std::string& link,
+                                          const model::Policy& policy, Instant now) override;
 };
 
 }  // namespace invited::sim

@@ -16,11 +16,12 @@ std::shared_ptr<const model::Policies> policies() {
     p.lead_days = lead;
     return p;
   };
-  return std::make_shared<const model::Policies>(policy("", "Europe/Stockholm", 9, 1),
-                                                 std::map<std::string, model::Policy>{{"north", policy("north", "Europe/Helsinki", 7, 2)},
-                                                                                      {"south", policy("south", "America/Santiago", 9, 1)},
-                                                                                      {"nile", policy("nile", "Africa/Cairo", 9, 1)},
-                                                                                      {"east", policy("east", "Pacific/Auckland", 9, 1)}});
+  return std::make_shared<const model::Policies>(
+      policy("", "Europe/Stockholm", 9, 1),
+      std::map<std::string, model::Policy>{{"north", policy("north", "Europe/Helsinki", 7, 2)},
+                                           {"south", policy("south", "America/Santiago", 9, 1)},
+                                           {"nile", policy("nile", "Africa/Cairo", 9, 1)},
+                                           {"east", policy("east", "Pacific/Auckland", 9, 1)}});
 }
 
 boost::asio::awaitable<void> resume_bulk(Running* running, service::Bulk* bulk) {
@@ -34,12 +35,13 @@ boost::asio::awaitable<void> run_plan(service::Bulk* bulk, Id plan) {
 
 }  // namespace
 
-Running::Running(store::Db& db, World& world, core::Random& random, const core::TokenRing& tokens, service::MailWriter& writer, Relay& relay,
-                 Provider& provider, HrSystem& hr)
+Running::Running(store::Db& db, World& world, core::Random& random, const core::TokenRing& tokens,
+                 service::MailWriter& writer, Relay& relay, Provider& provider, HrSystem& hr)
     : world_(world) {
   core::Clock& clock = world.clock;
   const boost::asio::any_io_executor executor = io_->get_executor();
-  store_.emplace(db, executor, store::Store::Mode::inline_, [this](const std::string& what) { world_.violate("store", what); });
+  store_.emplace(db, executor, store::Store::Mode::inline_,
+                 [this](const std::string& what) { world_.violate("store", what); });
   planner_ = std::make_shared<service::Planner>(policies(), clock, random, "mail.example.com", tokens.current_key_id());
   scope_.emplace(executor, [this](std::string_view name, std::exception_ptr error) {
     try {
@@ -51,8 +53,8 @@ Running::Running(store::Db& db, World& world, core::Random& random, const core::
   intake_.emplace(*store_, clock, planner_);
   fetching_.emplace(*store_, clock, executor, *intake_, gate_, std::vector<model::Source*>{&hr});
   scheduler_.emplace(*store_, clock, executor, planner_, gate_);
-  delivery_.emplace(*store_, clock, random, executor, planner_, tokens, writer, relay, gate_, *scope_, planner_->new_id(),
-                    service::DeliverySettings{.base_url = "https://invite.example.com"});
+  delivery_.emplace(*store_, clock, random, executor, planner_, tokens, writer, relay, gate_, *scope_,
+                    planner_->new_id(), service::DeliverySettings{.base_url = "https://invite.example.com"});
   connecting_.emplace(*store_, clock, random, executor, planner_, provider);
   sweep_.emplace(*store_, clock, planner_);
   users.emplace(*store_, clock, planner_);

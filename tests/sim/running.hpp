@@ -23,8 +23,8 @@ namespace invited::sim {
 
 class Running {
 public:
-  Running(store::Db& db, World& world, core::Random& random, const core::TokenRing& tokens, service::MailWriter& writer, Relay& relay,
-          Provider& provider, HrSystem& hr);
+  Running(store::Db& db, World& world, core::Random& random, const core::TokenRing& tokens, service::MailWriter& writer,
+          Relay& relay, Provider& provider, HrSystem& hr);
   ~Running();  // the crash: everything under way is dropped where it stands
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;

@@ -31,7 +31,8 @@ core::TokenRing ring() {
 }
 
 const char* text_of(LinkState state) {
-  constexpr std::array<const char*, 7> names{"unknown", "open", "connecting", "connected", "expired", "superseded", "revoked"};
+  constexpr std::array<const char*, 7> names{"unknown", "open",       "connecting", "connected",
+                                             "expired", "superseded", "revoked"};
   return names.at(static_cast<std::size_t>(state));
 }
 
@@ -79,7 +80,8 @@ private:
     ++life_;
     running_.emplace(*db_, world_, daemon_random_, tokens_, writer_, relay_, provider_, hr_);
     world_.log("daemon: started");
-    // An operator's act that the last life left unanswered may or may not have happened; what was in the air with the relay is uncertain.
+    // An operator's act that the last life left unanswered may or may not have happened; what was in the air with the
+    // relay is uncertain.
     for (auto& [key, mail] : world_.mails) {
       if (!mail.taken) mail.basis = world_.now();
     }
@@ -93,7 +95,8 @@ private:
     hr_.daemon_gone();
     world_.daemon_crashed();
     running_.reset();
-    if (const auto checked = store::audit::verify(*db_, 1, 1'000'000); checked.broken) world_.violate("I6", "the record is broken after a crash");
+    if (const auto checked = store::audit::verify(*db_, 1, 1'000'000); checked.broken)
+      world_.violate("I6", "the record is broken after a crash");
     world_.after(world_.between(1s, world_.chance(100) ? Milliseconds{30h} : Milliseconds{10min}), [this] { boot(); });
   }
 
@@ -131,14 +134,15 @@ private:
   // A coroutine of the outside in the daemon's executor; what follows happens only if the daemon lives to say it.
   template <class T>
   void call(asio::awaitable<T> task, std::function<void(const T&)> then) {
-    asio::co_spawn(running_->io(), std::move(task), [this, then = std::move(then), life = life_](std::exception_ptr error, const T& value) {
-      if (life != life_) return;
-      if (error) {
-        world_.log("a call failed");
-        return;
-      }
-      then(value);
-    });
+    asio::co_spawn(running_->io(), std::move(task),
+                   [this, then = std::move(then), life = life_](std::exception_ptr error, const T& value) {
+                     if (life != life_) return;
+                     if (error) {
+                       world_.log("a call failed");
+                       return;
+                     }
+                     then(value);
+                   });
   }
 
   // ---- what HR, the operator and the readers do
@@ -155,7 +159,8 @@ private:
       for (std::uint64_t i = world_.below(5); i > 0; --i)
         world_.after(world_.between(0ms, whole), [this, &person] { administrate(person); });
     }
-    for (std::uint64_t i = world_.below(3); i > 0; --i) world_.after(world_.between(0ms, whole), [this] { bulk_send(); });
+    for (std::uint64_t i = world_.below(3); i > 0; --i)
+      world_.after(world_.between(0ms, whole), [this] { bulk_send(); });
     if (world_.chance(400)) world_.after(world_.between(0ms, whole), [this] { verify_domain(); });
     if (world_.chance(200)) world_.after(world_.between(0ms, whole), [this] { forget_domain(); });
   }
@@ -170,7 +175,8 @@ private:
         break;
       case 2:
       case 3:
-        truth.email = fmt::format("p{:02}.{}@{}", person.number, world_.below(1'000), world_.chance(200) ? "verified.example" : "mail.example");
+        truth.email = fmt::format("p{:02}.{}@{}", person.number, world_.below(1'000),
+                                  world_.chance(200) ? "verified.example" : "mail.example");
         break;
       case 4:
         truth.withdrawn = !truth.withdrawn;
@@ -193,16 +199,18 @@ private:
     world_.touched(person);
     if (approves) {
       person.approval_asked = true;
-      call<core::Result<service::Applied>>(running_->reviews->approve(person.id, by_operator_), [this, &person](const auto& result) {
-        world_.log(fmt::format("operator: approves {}: {}", person.id, result ? "ok" : result.error().code));
-      });
+      call<core::Result<service::Applied>>(
+          running_->reviews->approve(person.id, by_operator_), [this, &person](const auto& result) {
+            world_.log(fmt::format("operator: approves {}: {}", person.id, result ? "ok" : result.error().code));
+          });
     } else {
-      call<core::Result<void>>(running_->reviews->reject(person.id, "no", by_operator_), [this, &person](const auto& result) {
-        world_.log(fmt::format("operator: rejects {}: {}", person.id, result ? "ok" : result.error().code));
-        if (!result) return;
-        person.approval_asked = false;
-        world_.all_over(person);
-      });
+      call<core::Result<void>>(
+          running_->reviews->reject(person.id, "no", by_operator_), [this, &person](const auto& result) {
+            world_.log(fmt::format("operator: rejects {}: {}", person.id, result ? "ok" : result.error().code));
+            if (!result) return;
+            person.approval_asked = false;
+            world_.all_over(person);
+          });
     }
   }
 
@@ -210,21 +218,24 @@ private:
     world_.touched(person);
     person.wanted_enabled = enabled;
     if (enabled) person.disabled = false;
-    call<core::Result<void>>(running_->users->set_enabled(person.id, enabled, by_operator_), [this, &person, enabled](const auto& result) {
-      world_.log(fmt::format("operator: {} {}: {}", enabled ? "enables" : "disables", person.id, result ? "ok" : result.error().code));
-      if (!result || enabled || person.wanted_enabled) return;
-      person.disabled = true;
-      world_.all_over(person);
-    });
+    call<core::Result<void>>(running_->users->set_enabled(person.id, enabled, by_operator_),
+                             [this, &person, enabled](const auto& result) {
+                               world_.log(fmt::format("operator: {} {}: {}", enabled ? "enables" : "disables",
+                                                      person.id, result ? "ok" : result.error().code));
+                               if (!result || enabled || person.wanted_enabled) return;
+                               person.disabled = true;
+                               world_.all_over(person);
+                             });
   }
 
   void ask(Person& person) {
     world_.touched(person);
     person.asked = true;
     if (Mail* mail = world_.newest_mail(person)) ++mail->let_go;
-    call<core::Result<service::Applied>>(running_->users->send_verification(person.id, by_operator_), [this, &person](const auto& result) {
-      world_.log(fmt::format("operator: sends to {}: {}", person.id, result ? "ok" : result.error().code));
-    });
+    call<core::Result<service::Applied>>(
+        running_->users->send_verification(person.id, by_operator_), [this, &person](const auto& result) {
+          world_.log(fmt::format("operator: sends to {}: {}", person.id, result ? "ok" : result.error().code));
+        });
   }
 
   // By hand, on the newest invitation of a person.
@@ -235,16 +246,19 @@ private:
     world_.touched(person);
     if (release) {
       if (Mail* mail = world_.newest_mail(person)) ++mail->let_go;
-      call<core::Result<void>>(running_->users->release(invitation->key, by_operator_), [this, &person](const auto& result) {
-        world_.log(fmt::format("operator: lets {} go: {}", person.id, result ? "ok" : result.error().code));
-      });
+      call<core::Result<void>>(
+          running_->users->release(invitation->key, by_operator_), [this, &person](const auto& result) {
+            world_.log(fmt::format("operator: lets {} go: {}", person.id, result ? "ok" : result.error().code));
+          });
       return;
     }
     person.ended_by_operator = true;
     const bool revoke = world_.chance(500);
-    auto task = revoke ? running_->users->revoke(invitation->key, by_operator_) : running_->users->discard(invitation->key, by_operator_);
+    auto task = revoke ? running_->users->revoke(invitation->key, by_operator_)
+                       : running_->users->discard(invitation->key, by_operator_);
     call<core::Result<void>>(std::move(task), [this, &person, revoke](const auto& result) {
-      world_.log(fmt::format("operator: {} {}: {}", revoke ? "revokes" : "discards", person.id, result ? "ok" : result.error().code));
+      world_.log(fmt::format("operator: {} {}: {}", revoke ? "revokes" : "discards", person.id,
+                             result ? "ok" : result.error().code));
       if (result) world_.all_over(person);
     });
   }
@@ -267,15 +281,18 @@ private:
       case 6:
         world_.touched(person);
         person.ended_by_operator = true;
-        call<core::Result<void>>(running_->users->disconnect(person.id, by_operator_), [this, &person](const auto& result) {
-          world_.log(fmt::format("operator: disconnects {}: {}", person.id, result ? "ok" : result.error().code));
-          if (result) world_.all_over(person);
-        });
+        call<core::Result<void>>(
+            running_->users->disconnect(person.id, by_operator_), [this, &person](const auto& result) {
+              world_.log(fmt::format("operator: disconnects {}: {}", person.id, result ? "ok" : result.error().code));
+              if (result) world_.all_over(person);
+            });
         break;
       case 7:
-        call<core::Result<void>>(running_->users->reset_password(person.id, by_operator_), [this, &person](const auto& result) {
-          world_.log(fmt::format("operator: resets the password of {}: {}", person.id, result ? "ok" : result.error().code));
-        });
+        call<core::Result<void>>(running_->users->reset_password(person.id, by_operator_),
+                                 [this, &person](const auto& result) {
+                                   world_.log(fmt::format("operator: resets the password of {}: {}", person.id,
+                                                          result ? "ok" : result.error().code));
+                                 });
         break;
       case 8:
         on_invitation(person, false);
@@ -310,10 +327,11 @@ private:
     if (!running_) return;
     world_.touched_all();
     world_.domains_asked.insert("verified.example");
-    call<core::Result<model::Domain>>(running_->domains->assert_verified("verified.example", by_operator_), [this](const auto& result) {
-      world_.log("operator: verifies a domain");
-      if (result) world_.domains["verified.example"] = world_.now();
-    });
+    call<core::Result<model::Domain>>(running_->domains->assert_verified("verified.example", by_operator_),
+                                      [this](const auto& result) {
+                                        world_.log("operator: verifies a domain");
+                                        if (result) world_.domains["verified.example"] = world_.now();
+                                      });
   }
 
   void forget_domain() {
@@ -331,7 +349,8 @@ private:
     if (world_.chance(850)) world_.after(world_.between(1min, 40h), [this, key] { visit(key); });
     // The interesting hours: around the end, and the night after it.
     const Instant end = world_.end_of(mail, world_.now());
-    for (int i = 0; i < 2; ++i) world_.after(end - world_.now() - 40min + world_.between(0ms, 80min), [this, key] { visit(key); });
+    for (int i = 0; i < 2; ++i)
+      world_.after(end - world_.now() - 40min + world_.between(0ms, 80min), [this, key] { visit(key); });
     world_.after(end - world_.now() + world_.between(0ms, 9h), [this, key] { visit(key); });
     if (world_.chance(300)) world_.after(world_.between(1min, 200h), [this, key] { forge(key); });
   }
@@ -352,7 +371,8 @@ private:
 
   // The other way: nothing speaks against it, so it must work.
   bool must_be_open(const Mail& mail) {
-    return !world_.perhaps_left(owner(mail)) && mail.taken && mail.accepted_answers == 1 && mail.answers_lost + mail.crashes == 0 && !mail.doubt && !mail.over && !mail.confirmed &&
+    return !world_.perhaps_left(owner(mail)) && mail.taken && mail.accepted_answers == 1 &&
+           mail.answers_lost + mail.crashes == 0 && !mail.doubt && !mail.over && !mail.confirmed &&
            world_.newest_mail(owner(mail)) == &mail && world_.now() < world_.end_of(mail, *mail.accepted_at);
   }
 
@@ -374,26 +394,32 @@ private:
   void visit(const Id& key) {
     if (!running_) return;
     const bool must = must_be_open(world_.mails.at(key));
-    call<service::LinkView>(running_->links->open(world_.mails.at(key).link), [this, key, must](const service::LinkView& view) {
-      Mail& mail = world_.mails.at(key);
-      world_.log(fmt::format("reader: {} is {}", mail.message_id.substr(0, 8), text_of(view.state)));
-      if (view.state == LinkState::unknown) world_.violate("I5", "an issued link is unknown");
-      if (must && view.state != LinkState::open) world_.violate("I5", fmt::format("a good link of {} is {}", owner(mail).id, text_of(view.state)));
-      if (mail.confirmed && !mail.doubt && !world_.perhaps_left(owner(mail)) && view.state != LinkState::connecting && view.state != LinkState::connected)
-        world_.violate("I5", fmt::format("a used link of {} is {}", owner(mail).id, text_of(view.state)));
-      if (view.state == LinkState::open) {
-        check_may_be_open(mail, "shows", world_.now());
-        if (view.last_day && mail.taken && World::first_instant(model::add_days(*view.last_day, 1), owner(mail).zone) > world_.end_of(mail, mail.basis))
-          world_.violate("I5", "the page promises a later end than the link has");
-        if (world_.chance(700)) {
-          const auto think = world_.chance(300) ? world_.between(1s, 25min) : world_.between(1s, 1min);
-          world_.after(think, [this, key, opened = world_.now(), proof = view.form_proof] { post(key, proof, opened); });
-        }
-      } else if (view.state == LinkState::expired) {
-        ++world_.expired_seen;
-        if (!view.form_proof.empty() && world_.chance(500)) renew(key, view.form_proof);
-      }
-    });
+    call<service::LinkView>(
+        running_->links->open(world_.mails.at(key).link), [this, key, must](const service::LinkView& view) {
+          Mail& mail = world_.mails.at(key);
+          world_.log(fmt::format("reader: {} is {}", mail.message_id.substr(0, 8), text_of(view.state)));
+          if (view.state == LinkState::unknown) world_.violate("I5", "an issued link is unknown");
+          if (must && view.state != LinkState::open)
+            world_.violate("I5", fmt::format("a good link of {} is {}", owner(mail).id, text_of(view.state)));
+          if (mail.confirmed && !mail.doubt && !world_.perhaps_left(owner(mail)) &&
+              view.state != LinkState::connecting && view.state != LinkState::connected)
+            world_.violate("I5", fmt::format("a used link of {} is {}", owner(mail).id, text_of(view.state)));
+          if (view.state == LinkState::open) {
+            check_may_be_open(mail, "shows", world_.now());
+            if (view.last_day && mail.taken &&
+                World::first_instant(model::add_days(*view.last_day, 1), owner(mail).zone) >
+                    world_.end_of(mail, mail.basis))
+              world_.violate("I5", "the page promises a later end than the link has");
+            if (world_.chance(700)) {
+              const auto think = world_.chance(300) ? world_.between(1s, 25min) : world_.between(1s, 1min);
+              world_.after(think,
+                           [this, key, opened = world_.now(), proof = view.form_proof] { post(key, proof, opened); });
+            }
+          } else if (view.state == LinkState::expired) {
+            ++world_.expired_seen;
+            if (!view.form_proof.empty() && world_.chance(500)) renew(key, view.form_proof);
+          }
+        });
   }
 
   void post(const Id& key, const std::string& proof, Instant opened) {
@@ -403,11 +429,13 @@ private:
     const bool must = must_be_open(mail);
     const bool was_current = !mail.doubt;
     person.confirmed_emails.insert(mail.to);
-    call<service::LinkView>(running_->links->confirm(mail.link, proof), [this, key, opened, must, was_current](const service::LinkView& view) {
+    call<service::LinkView>(running_->links->confirm(mail.link, proof), [this, key, opened, must,
+                                                                         was_current](const service::LinkView& view) {
       Mail& posted = world_.mails.at(key);
       world_.log(fmt::format("reader: posts {}: {}", posted.message_id.substr(0, 8), text_of(view.state)));
       const bool accepted = view.state == LinkState::connecting || view.state == LinkState::connected;
-      if (must && !accepted) world_.violate("I5", fmt::format("a good link of {} is {} when posted", owner(posted).id, text_of(view.state)));
+      if (must && !accepted)
+        world_.violate("I5", fmt::format("a good link of {} is {} when posted", owner(posted).id, text_of(view.state)));
       if (accepted && !posted.confirmed && was_current && world_.domains_asked.empty()) {
         check_may_be_open(posted, "accepts", opened);
         const bool settled = posted.taken && !posted.with_relay;
@@ -425,9 +453,10 @@ private:
     Person& person = owner(mail);
     world_.touched(person);
     person.asked = true;
-    call<service::RenewResult>(running_->links->renew(mail.link, proof), [this, &person](const service::RenewResult& result) {
-      world_.log(fmt::format("reader: {} asks for a new mail: {}", person.id, static_cast<int>(result)));
-    });
+    call<service::RenewResult>(
+        running_->links->renew(mail.link, proof), [this, &person](const service::RenewResult& result) {
+          world_.log(fmt::format("reader: {} asks for a new mail: {}", person.id, static_cast<int>(result)));
+        });
   }
 
   void forge(const Id& key) {
@@ -451,10 +480,12 @@ private:
         continue;
       }
       const bool maybe_there = mail.copies > 0 || mail.answers_lost + mail.crashes > 0;
-      if (invitation->accepted_at && !maybe_there) world_.violate("I1", owner(mail).id + " counts as sent, and no mail ever left");
+      if (invitation->accepted_at && !maybe_there)
+        world_.violate("I1", owner(mail).id + " counts as sent, and no mail ever left");
       if (!invitation->ends_at) continue;
       if (*invitation->ends_at != world_.end_of(mail, invitation->accepted_at.value_or(*invitation->ends_at)))
-        world_.violate("I5", fmt::format("the link of {} ends at {}", owner(mail).id, model::to_utc_text(*invitation->ends_at)));
+        world_.violate(
+            "I5", fmt::format("the link of {} ends at {}", owner(mail).id, model::to_utc_text(*invitation->ends_at)));
       if (mail.taken && mail.accepted_answers == 1 && mail.crashes == 0 && invitation->accepted_at != mail.accepted_at)
         world_.violate("I5", "the days are not counted from the moment of acceptance");
     }
@@ -477,28 +508,36 @@ private:
   }
 
   void check_end() {
-    if (const auto checked = store::audit::verify(*db_, 1, 10'000'000); checked.broken || checked.checked != store::audit::last_seq(*db_))
+    if (const auto checked = store::audit::verify(*db_, 1, 10'000'000);
+        checked.broken || checked.checked != store::audit::last_seq(*db_))
       world_.violate("I6", "the record does not verify");
     const Instant now = world_.now();
     const auto stuck = [&](const char* what, std::string_view sql, auto... args) {
-      if (const auto count = db_->integer(sql, args...).value_or(0); count > 0) world_.violate("I1", fmt::format("{} {}", count, what));
+      if (const auto count = db_->integer(sql, args...).value_or(0); count > 0)
+        world_.violate("I1", fmt::format("{} {}", count, what));
     };
     stuck("mails are claimed by nobody", "SELECT count(*) FROM deliveries WHERE state = 'claimed'");
-    stuck("mails are overdue", "SELECT count(*) FROM deliveries WHERE state IN ('queued', 'deferred', 'uncertain') AND next_at < ?", now - 1h);
+    stuck("mails are overdue",
+          "SELECT count(*) FROM deliveries WHERE state IN ('queued', 'deferred', 'uncertain') AND next_at < ?",
+          now - 1h);
     stuck("mails are parked and not held",
-          "SELECT count(*) FROM deliveries d JOIN invitations i ON i.key = d.invitation WHERE d.state IN ('queued', 'deferred', 'uncertain', "
+          "SELECT count(*) FROM deliveries d JOIN invitations i ON i.key = d.invitation WHERE d.state IN ('queued', "
+          "'deferred', 'uncertain', "
           "'rejected') AND d.next_at IS NULL AND i.state = 'released' AND i.held_reason = ''");
     stuck("released invitations have no mail",
-          "SELECT count(*) FROM invitations i LEFT JOIN deliveries d ON d.invitation = i.key WHERE i.state = 'released' AND (d.key IS NULL OR d.state "
+          "SELECT count(*) FROM invitations i LEFT JOIN deliveries d ON d.invitation = i.key WHERE i.state = "
+          "'released' AND (d.key IS NULL OR d.state "
           "IN ('accepted', 'cancelled'))");
     stuck("provider tasks are overdue", "SELECT count(*) FROM provider_tasks WHERE next_at < ?", now - 1h);
-    stuck("links are open after their end", "SELECT count(*) FROM invitations WHERE state = 'sent' AND ends_at < ?", now - 1h);
+    stuck("links are open after their end", "SELECT count(*) FROM invitations WHERE state = 'sent' AND ends_at < ?",
+          now - 1h);
     stuck("confirmed invitations wait for nothing",
-          "SELECT count(*) FROM invitations i WHERE i.state = 'verified' AND NOT EXISTS (SELECT 1 FROM provider_tasks t WHERE t.invitation = i.key)");
+          "SELECT count(*) FROM invitations i WHERE i.state = 'verified' AND NOT EXISTS (SELECT 1 FROM provider_tasks "
+          "t WHERE t.invitation = i.key)");
     stuck("bulk sends were left", "SELECT count(*) FROM plans WHERE state = 'running'");
     for (Person& person : world_.people) check_person(person);
-    world_.log(fmt::format("end: {} mails, {} copies, {} crashes, record {}", world_.mails.size(), world_.copies, world_.crashes,
-                           store::audit::last_seq(*db_)));
+    world_.log(fmt::format("end: {} mails, {} copies, {} crashes, record {}", world_.mails.size(), world_.copies,
+                           world_.crashes, store::audit::last_seq(*db_)));
   }
 
   void check_person(Person& person) {
@@ -512,21 +551,27 @@ private:
     const auto account = world_.accounts.find(user->key.text());
     const bool connected = user->connection == model::Connection::connected;
     if (tasks.empty() && connected != (account != world_.accounts.end()))
-      world_.violate("I4", fmt::format("{} is {} here, and {} account at the provider", person.id, model::to_text(user->connection),
-                                       connected ? "has no" : "there is an"));
+      world_.violate("I4", fmt::format("{} is {} here, and {} account at the provider", person.id,
+                                       model::to_text(user->connection), connected ? "has no" : "there is an"));
     if (connected && account != world_.accounts.end() && account->second != user->login_email_canonical)
-      world_.violate("I4", fmt::format("{} is connected with {}, the provider has {}", person.id, user->login_email_canonical, account->second));
+      world_.violate("I4", fmt::format("{} is connected with {}, the provider has {}", person.id,
+                                       user->login_email_canonical, account->second));
     if (person.external_ids.size() > 1) world_.violate("I4", person.id + " has two accounts");
 
     // I1: was an invitation due to this person, as far as can be said for sure?
     const Version& truth = person.truth;
-    const auto leaves = truth.end ? std::optional(World::first_instant(model::add_days(*truth.end, 6), person.zone)) : std::nullopt;
-    const bool was_due = world_.now() > World::local_time(model::add_days(truth.start, -person.lead_days), person.send_hour, person.zone) + 1h;
-    const bool eligible = !truth.withdrawn && !truth.email.empty() && person.wanted_enabled && (!person.in_review || person.approval_asked) && !leaves &&
-                          was_due && !person.ended_by_operator;
+    const auto leaves =
+        truth.end ? std::optional(World::first_instant(model::add_days(*truth.end, 6), person.zone)) : std::nullopt;
+    const bool was_due =
+        world_.now() >
+        World::local_time(model::add_days(truth.start, -person.lead_days), person.send_hour, person.zone) + 1h;
+    const bool eligible = !truth.withdrawn && !truth.email.empty() && person.wanted_enabled &&
+                          (!person.in_review || person.approval_asked) && !leaves && was_due &&
+                          !person.ended_by_operator;
     if (!eligible) return;
     const auto employment = store::employments::in_force(*db_, user->key);
-    if (person.in_review && employment && employment->review != model::ReviewState::approved) return;  // a re-hire is reviewed anew
+    if (person.in_review && employment && employment->review != model::ReviewState::approved)
+      return;  // a re-hire is reviewed anew
     ++judged_;
     const auto invitation = store::invitations::newest(*db_, user->key);
     const bool held = invitation && !invitation->held_reason.empty();

@@ -1,4 +1,5 @@
-// One run from one seed: some days with everything that goes wrong, then some days in which nothing does, then the reckoning.
+// One run from one seed: some days with everything that goes wrong, then some days in which nothing does, then the
+// reckoning.
 //
 //   Outcome outcome = simulate({.seed = 7, .people = 8, .days = 8});
 #pragma once

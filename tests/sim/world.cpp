@@ -26,7 +26,8 @@ constexpr std::array<Place, 5> places{{{"", "Europe/Stockholm", 9, 1},
                                        {"nile", "Africa/Cairo", 9, 1},
                                        {"east", "Pacific/Auckland", 9, 1}}};
 
-// Each run begins some days before one of these nights: clocks change, midnight does not exist, a year ends, nothing happens.
+// Each run begins some days before one of these nights: clocks change, midnight does not exist, a year ends, nothing
+// happens.
 constexpr std::array<std::int64_t, 6> beginnings{
     1'792'483'200'000,  // 2026-10-20, Stockholm and Helsinki on the 25th
     1'774'310'400'000,  // 2026-03-24, on the 29th
@@ -90,7 +91,8 @@ World::World(std::uint64_t seed, int people_count, int days) : random(seed), clo
     p.lead_days = place.lead_days;
     p.in_review = chance(300);
     p.truth.email = chance(150) ? "" : fmt::format("p{:02}@{}", i, chance(250) ? "verified.example" : "mail.example");
-    p.truth.start = model::add_days(date_at(now(), p.zone), static_cast<int>(below(static_cast<std::uint64_t>(days) + 4)) - 2);
+    p.truth.start =
+        model::add_days(date_at(now(), p.zone), static_cast<int>(below(static_cast<std::uint64_t>(days) + 4)) - 2);
     if (chance(100)) p.truth.end = model::add_days(p.truth.start, static_cast<int>(below(6)));
     people.push_back(std::move(p));
   }
@@ -155,19 +157,22 @@ std::vector<Version> World::believed(const Person& person) const {
 
 bool World::surely_withdrawn(const Person& person) const {
   // An older employment with an end counts as one of its own: it is in force again when the newer one is withdrawn.
-  if (std::any_of(person.handed.begin(), person.handed.end(), [](const Version& v) { return v.end.has_value(); })) return false;
+  if (std::any_of(person.handed.begin(), person.handed.end(), [](const Version& v) { return v.end.has_value(); }))
+    return false;
   const auto versions = believed(person);
-  return person.read_once && std::all_of(versions.begin(), versions.end(), [](const Version& v) { return v.withdrawn; });
+  return person.read_once &&
+         std::all_of(versions.begin(), versions.end(), [](const Version& v) { return v.withdrawn; });
 }
 
 bool World::surely_left(const Person& person) const {
   const auto versions = believed(person);
-  return person.read_once &&
-         std::all_of(versions.begin(), versions.end(), [&](const Version& v) { return v.end && now() >= leaves_at(v, person.zone); });
+  return person.read_once && std::all_of(versions.begin(), versions.end(),
+                                         [&](const Version& v) { return v.end && now() >= leaves_at(v, person.zone); });
 }
 
 bool World::perhaps_left(const Person& person) const {
-  return std::any_of(person.handed.begin(), person.handed.end(), [&](const Version& v) { return v.end && now() >= leaves_at(v, person.zone); });
+  return std::any_of(person.handed.begin(), person.handed.end(),
+                     [&](const Version& v) { return v.end && now() >= leaves_at(v, person.zone); });
 }
 
 Person* World::by_name(const std::string& name) {
@@ -208,9 +213,11 @@ void World::check_may_go(Person& person, Mail& mail) {
   if (person.disabled) violate("I2", fmt::format("{} is disabled and gets a mail", person.id));
   if (surely_withdrawn(person)) violate("I2", fmt::format("{} is withdrawn and gets a mail", person.id));
   if (surely_left(person)) violate("I2", fmt::format("{} has left and gets a mail", person.id));
-  if (person.in_review && !person.approval_asked) violate("I2", fmt::format("{} gets a mail without the last approval", person.id));
+  if (person.in_review && !person.approval_asked)
+    violate("I2", fmt::format("{} gets a mail without the last approval", person.id));
   const auto versions = believed(person);
-  const bool may_be_another = !person.confirmed_emails.empty() || !domains_asked.empty();  // a connected user's address is not changed
+  const bool may_be_another =
+      !person.confirmed_emails.empty() || !domains_asked.empty();  // a connected user's address is not changed
   const auto has_address = [&](const Version& v) { return v.email == mail.to; };
   if (std::none_of(versions.begin(), versions.end(), has_address) &&
       !(may_be_another && std::any_of(person.handed.begin(), person.handed.end(), has_address)))
@@ -220,17 +227,23 @@ void World::check_may_go(Person& person, Mail& mail) {
       violate("I2", fmt::format("{} is in a verified domain and gets a mail", person.id));
   }
   if (mail.sends > 1) return;
-  const bool due = std::any_of(versions.begin(), versions.end(), [&](const Version& v) {
+  // An older employment with an end may be in force again.
+  auto jobs = versions;
+  std::copy_if(person.handed.begin(), person.handed.end(), std::back_inserter(jobs),
+               [](const Version& v) { return v.end.has_value(); });
+  const bool due = std::any_of(jobs.begin(), jobs.end(), [&](const Version& v) {
     if (v.withdrawn) return false;
     const CivilDate day = model::add_days(v.start, -person.lead_days);
     const Instant window = first_instant(day, person.zone);
-    return now() >= local_time(day, person.send_hour, person.zone) || (now() >= window && person.last_trigger >= window);
+    return now() >= local_time(day, person.send_hour, person.zone) ||
+           (now() >= window && person.last_trigger >= window);
   });
   if (!due && !person.asked) violate("I2", fmt::format("{} gets a mail before its time", person.id));
   if (!due) person.asked = false;
 }
 
-void World::mail_handed_over(const Id& key, const std::string& to, const std::string& message_id, const std::string& bytes) {
+void World::mail_handed_over(const Id& key, const std::string& to, const std::string& message_id,
+                             const std::string& bytes) {
   Person* person = by_name(after_marker(bytes, "Name: "));
   const std::string link = after_marker(bytes, "/v/");
   const auto last_day = model::parse_date(after_marker(bytes, "Until: "));
@@ -254,7 +267,8 @@ void World::mail_handed_over(const Id& key, const std::string& to, const std::st
     mail.last_day = *last_day;
     mail.first_sent = now();
     // Something newer is on its way into the daemon already.
-    mail.doubt = person->handed.empty() || person->handed.back().email != to || person->finished + 1 != person->handed.size();
+    mail.doubt =
+        person->handed.empty() || person->handed.back().email != to || person->finished + 1 != person->handed.size();
   }
   ++mail.sends;
   log(fmt::format("relay: mail {} for {} to {}, try {}", message_id.substr(0, 8), person->id, to, mail.sends));
@@ -262,7 +276,8 @@ void World::mail_handed_over(const Id& key, const std::string& to, const std::st
     violate("I3", "two copies of one mail differ");
   if (mail.with_relay) violate("I3", "a mail is handed over while it is with the relay");
   if (mail.taken) violate("I3", "a mail that was accepted goes out again");
-  if (mail.answers_lost + mail.crashes >= 3 * (1 + mail.let_go)) violate("I3", "a mail is tried a fourth time with unknown outcome");
+  if (mail.answers_lost + mail.crashes >= 3 * (1 + mail.let_go))
+    violate("I3", "a mail is tried a fourth time with unknown outcome");
   mail.last_day = *last_day;
   mail.with_relay = true;
   mail.basis = now();
@@ -275,7 +290,8 @@ void World::mail_arrived(const Id& key) {
   ++copies;
   log(fmt::format("relay: copy {} of {} arrived", mail.copies, mail.message_id.substr(0, 8)));
   if (mail.copies > 1 + mail.crashes + mail.answers_lost)
-    violate("I3", fmt::format("{} copies after {} crashes and {} lost answers", mail.copies, mail.crashes, mail.answers_lost));
+    violate("I3", fmt::format("{} copies after {} crashes and {} lost answers", mail.copies, mail.crashes,
+                              mail.answers_lost));
 }
 
 void World::daemon_crashed() {

@@ -1,7 +1,8 @@
-// What is true outside the daemon, kept apart from it: people, what HR and the operator said about them, mails that really arrived, accounts
-// that really exist. Every rule is judged from here, never from the daemon's own decision.
+// What is true outside the daemon, kept apart from it: people, what HR and the operator said about them, mails that
+// really arrived, accounts that really exist. Every rule is judged from here, never from the daemon's own decision.
 //
-// Permissions count from the moment somebody begins to ask, prohibitions from the moment the daemon said "done": between the two either is right.
+// Permissions count from the moment somebody begins to ask, prohibitions from the moment the daemon said "done":
+// between the two either is right.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,8 @@ using core::Instant;
 using core::Milliseconds;
 using model::CivilDate;
 
-// How often things go wrong, in per mille. Each seed turns on a random subset at random rates, so that combinations occur.
+// How often things go wrong, in per mille. Each seed turns on a random subset at random rates, so that combinations
+// occur.
 struct Faults {
   std::uint64_t mail_deferred = 0;
   std::uint64_t mail_rejected = 0;
@@ -61,17 +63,17 @@ struct Person {
   int lead_days = 1;
   bool in_review = false;
 
-  Version truth;                 // in the HR system now
-  bool unread = false;           // not yet handed to the daemon
-  std::vector<Version> handed;   // in the order in which the daemon was told
-  std::size_t finished = 0;      // the daemon said it has all up to this one (index into handed)
-  bool read_once = false;        // something was finished
-  Instant last_trigger{};        // when somebody last did anything about this person
+  Version truth;                // in the HR system now
+  bool unread = false;          // not yet handed to the daemon
+  std::vector<Version> handed;  // in the order in which the daemon was told
+  std::size_t finished = 0;     // the daemon said it has all up to this one (index into handed)
+  bool read_once = false;       // something was finished
+  Instant last_trigger{};       // when somebody last did anything about this person
 
-  bool approval_asked = false;   // since the last rejection
-  bool disabled = false;         // and said to be done
-  bool wanted_enabled = true;    // what the operator wants in the end
-  bool asked = false;            // a send by hand is in the air
+  bool approval_asked = false;  // since the last rejection
+  bool disabled = false;        // and said to be done
+  bool wanted_enabled = true;   // what the operator wants in the end
+  bool asked = false;           // a send by hand is in the air
   bool ended_by_operator = false;
   bool confirmed_by_person = false;
   std::set<std::string> confirmed_emails;  // a person posted the form of a mail to this address
@@ -85,21 +87,21 @@ struct Mail {
   int person = 0;
   std::string message_id;
   std::string to;
-  std::string link;   // the token
+  std::string link;      // the token
   CivilDate last_day{};  // the last day that the text promises
   Instant first_sent{};
   int sends = 0;
-  int copies = 0;          // that arrived
-  int answers_lost = 0;    // verdict "unknown"
-  int crashes = 0;         // while it was with the relay
-  int let_go = 0;          // an operator let it go again, or asked again
-  bool with_relay = false; // handed over, not yet settled
-  bool taken = false;      // accepted, and the daemon said it has that
+  int copies = 0;                      // that arrived
+  int answers_lost = 0;                // verdict "unknown"
+  int crashes = 0;                     // while it was with the relay
+  int let_go = 0;                      // an operator let it go again, or asked again
+  bool with_relay = false;             // handed over, not yet settled
+  bool taken = false;                  // accepted, and the daemon said it has that
   std::optional<Instant> accepted_at;  // the last answer "accepted" that was given
   int accepted_answers = 0;
-  Instant basis{};         // the latest moment from which the days may be counted
-  bool over = false;       // cancelled, superseded or ended, and said to be done
-  bool doubt = false;      // somebody began something that may end it
+  Instant basis{};     // the latest moment from which the days may be counted
+  bool over = false;   // cancelled, superseded or ended, and said to be done
+  bool doubt = false;  // somebody began something that may end it
   bool confirmed = false;
 };
 
@@ -111,7 +113,8 @@ public:
   [[nodiscard]] std::uint64_t below(std::uint64_t bound) { return random.below(bound); }
   [[nodiscard]] bool chance(std::uint64_t per_mille) { return per_mille > 0 && random.below(1'000) < per_mille; }
   [[nodiscard]] Milliseconds between(Milliseconds from, Milliseconds to) {
-    return from + Milliseconds(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>((to - from).count()) + 1)));
+    return from +
+           Milliseconds(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>((to - from).count()) + 1)));
   }
   [[nodiscard]] Instant now() const { return clock.now(); }
   void after(Milliseconds pause, std::function<void()> event);

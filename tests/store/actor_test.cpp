@@ -146,8 +146,10 @@ TEST_CASE("a commit that fails for another reason than space is fatal and nobody
   bench.start("a", [](Db& db) { put(db, "a"); });
   bench.start("orphan", [](Db& db) {
     db.raw().exec("PRAGMA defer_foreign_keys = ON");
-    db.run("INSERT INTO accounts (user, identity, provider_id, login_email, sign_in_url, created_at) VALUES (?, '', '', '', '', 0)",
-           core::Id{});
+    db.run(
+        "INSERT INTO accounts (user, identity, provider_id, login_email, sign_in_url, created_at) VALUES (?, '', '', "
+        "'', '', 0)",
+        core::Id{});
   });
   bench.settle();
   CHECK(bench.ended == Words{"a failed", "orphan failed"});

@@ -44,9 +44,9 @@ TEST_CASE("an untouched record verifies, whole and in pieces") {
 }
 
 TEST_CASE("an event that was changed in any covered column is found") {
-  for (const std::string column : {"at = at + 1", "actor = 'uid:1 (eve)'", "action = 'user.updated'", "subject = 'user:7'",
-                                   "reason = 'asked'", "detail = 'other'", "commitment = zeroblob(32)", "hash = zeroblob(32)",
-                                   "salt = zeroblob(16)"}) {
+  for (const std::string column :
+       {"at = at + 1", "actor = 'uid:1 (eve)'", "action = 'user.updated'", "subject = 'user:7'", "reason = 'asked'",
+        "detail = 'other'", "commitment = zeroblob(32)", "hash = zeroblob(32)", "salt = zeroblob(16)"}) {
     CAPTURE(column);
     Chain chain;
     chain.change("UPDATE audit_events SET " + column + " WHERE seq = 6");

@@ -67,7 +67,8 @@ TEST_CASE("the index of live invitations names exactly the states that live() na
   const std::string sql = q.getColumn(0).getString();
   for (const auto& word : all_words<model::InvitationState>()) {
     CAPTURE(word);
-    CHECK((sql.find("'" + word + "'") != std::string::npos) == model::live(model::parse_invitation_state(word).value()));
+    CHECK((sql.find("'" + word + "'") != std::string::npos) ==
+          model::live(model::parse_invitation_state(word).value()));
   }
 }
 
@@ -100,7 +101,8 @@ TEST_CASE("a state in use by another connection is refused in words for an opera
   REQUIRE_FALSE(second);
   CHECK(second.error().kind == core::ErrorKind::unavailable);
   CHECK(second.error().code == "state_in_use");
-  CHECK(second.error().message == "Another daemon already uses this state: stop it first, or choose another state_dir.");
+  CHECK(second.error().message ==
+        "Another daemon already uses this state: stop it first, or choose another state_dir.");
 }
 
 TEST_CASE("a state that a newer daemon wrote is refused and left as it is") {

@@ -109,7 +109,8 @@ TEST_CASE("a deferred mail comes back at its time and counts a failure unless th
   CHECK(deliveries::attempts(*box.db, mail.key).size() == 2);
 }
 
-TEST_CASE("what a run that is gone had claimed becomes uncertain and is due at once; the third time it waits for a person") {
+TEST_CASE(
+    "what a run that is gone had claimed becomes uncertain and is due at once; the third time it waits for a person") {
   Outbox box;
   const auto mail = box.mail();
   for (int run = 1; run <= model::most_uncertain_tries; ++run) {
@@ -181,7 +182,8 @@ TEST_CASE("an invitation has one delivery and a Message-ID belongs to one") {
   copy.message_id = "another@test.example";
   CHECK_THROWS_AS(deliveries::insert(*box.db, copy, 1), SQLite::Exception);
   const auto second = box.mail();
-  CHECK_THROWS_AS(box.db->run("UPDATE deliveries SET message_id = ?2 WHERE key = ?1", second.key, mail.message_id), SQLite::Exception);
+  CHECK_THROWS_AS(box.db->run("UPDATE deliveries SET message_id = ?2 WHERE key = ?1", second.key, mail.message_id),
+                  SQLite::Exception);
   copy.state = S::claimed;
   CHECK_THROWS_AS(deliveries::insert(*box.db, copy, 1), std::logic_error);
 }
@@ -191,7 +193,8 @@ TEST_CASE("open mails are counted as waiting and claimed") {
   (void)box.mail();
   (void)box.mail();
   REQUIRE(box.claim(1).size() == 1);
-  CHECK(deliveries::count_open(*box.db) == std::vector<std::pair<std::string, std::int64_t>>{{"waiting", 1}, {"claimed", 1}});
+  CHECK(deliveries::count_open(*box.db) ==
+        std::vector<std::pair<std::string, std::int64_t>>{{"waiting", 1}, {"claimed", 1}});
 }
 
 namespace {
@@ -252,7 +255,8 @@ TEST_CASE("a refused password reset does not keep an account from being removed"
   CHECK(owed.due() == Kinds{Kind::remove_connection});
 }
 
-TEST_CASE("a refused account does not keep it from being removed, but a refused removal keeps a new one from being made") {
+TEST_CASE(
+    "a refused account does not keep it from being removed, but a refused removal keeps a new one from being made") {
   Owed owed;
   const auto ensure = owed.task(Kind::ensure_account);
   tasks::put(*owed.db, ensure);

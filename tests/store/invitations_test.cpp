@@ -65,8 +65,9 @@ TEST_CASE("every move in the table is possible once, every other one is refused"
       const auto anna = rows.user("anna");
       const auto row = rows.invitation(anna, S::released);
       // Put there by hand: only the move itself is asked about.
-      rows.db->run("UPDATE invitations SET state = ?2, due_key = 2026030109, due_zone = 'UTC', ends_at = 1 WHERE key = ?1", row.key,
-                   model::to_text(from));
+      rows.db->run(
+          "UPDATE invitations SET state = ?2, due_key = 2026030109, due_zone = 'UTC', ends_at = 1 WHERE key = ?1",
+          row.key, model::to_text(from));
       const auto move = [&] { invitations::move(*rows.db, row.key, from, to, change_for(to, rows.clock.now())); };
       if (!model::allowed(from, to)) {
         CHECK_THROWS_AS(move(), std::logic_error);
@@ -185,7 +186,9 @@ TEST_CASE("what is due is asked per zone, by the local hour, earliest first, wit
   CHECK(invitations::due(*rows.db, "Europe/Stockholm", at_nine, 1).size() == 1);
   CHECK(invitations::due(*rows.db, "Europe/Stockholm", model::due_key(march_first, 8), 10).size() == 1);
   CHECK(invitations::due(*rows.db, "America/Santiago", at_nine, 10).empty());
-  CHECK_THROWS_AS(invitations::reschedule(*rows.db, rows.invitation(rows.user("x"), S::released).key, due(march_first, "UTC")), Conflict);
+  CHECK_THROWS_AS(
+      invitations::reschedule(*rows.db, rows.invitation(rows.user("x"), S::released).key, due(march_first, "UTC")),
+      Conflict);
 }
 
 TEST_CASE("no zone is found where nothing is scheduled") {
@@ -211,7 +214,8 @@ TEST_CASE("pages of invitations are newest first and take every filter") {
     rows.clock.advance(1s);
   }
   invitations::set_held(*rows.db, keys[1], "doubt");
-  const auto page = [&](const invitations::Which& which, const std::optional<core::Id>& before = std::nullopt, std::size_t limit = 10) {
+  const auto page = [&](const invitations::Which& which, const std::optional<core::Id>& before = std::nullopt,
+                        std::size_t limit = 10) {
     std::vector<core::Id> found;
     for (const auto& row : invitations::page(*rows.db, which, before, limit)) found.push_back(row.key);
     return found;

@@ -163,7 +163,8 @@ TEST_CASE("unconnected users of a domain: exact names and written-out wildcards"
   users::set_connection(*people.db, d.key, model::Connection::connected);
   const auto in = [&](std::string_view rule) {
     Words found;
-    for (const auto& key : users::unconnected_in_domain(*people.db, rule, std::nullopt, 10)) found.push_back(users::get(*people.db, key)->user_id);
+    for (const auto& key : users::unconnected_in_domain(*people.db, rule, std::nullopt, 10))
+      found.push_back(users::get(*people.db, key)->user_id);
     return found;
   };
   CHECK(in("example.com") == Words{"a"});

@@ -85,8 +85,12 @@ TEST_CASE("while the provider is away the confirmation is stored, and the page s
 TEST_CASE("an expired link offers a new one") {
   Site site;
   const auto path = path_of(site.hire("14"));
-  SECTION("swept") { expire(site); }
-  SECTION("not swept yet") { site.pass(6 * 24h); }
+  SECTION("swept") {
+    expire(site);
+  }
+  SECTION("not swept yet") {
+    site.pass(6 * 24h);
+  }
   const auto page = site.get(path, {}, {{"lang", "en"}});
   CHECK(page.status == 410);
   CHECK_THAT(page.body, Contains("The link has expired"));
@@ -135,8 +139,12 @@ TEST_CASE("a superseded link names the newer mail, in the company's zone") {
 TEST_CASE("a revoked link, and one of a user who was disabled, is withdrawn") {
   Site site;
   const auto path = path_of(site.hire("14"));
-  SECTION("by hand") { REQUIRE(site.call(site.users.revoke(site.invitation("14").key, {"test", false}))); }
-  SECTION("disabled") { REQUIRE(site.call(site.users.set_enabled("14", false, {"test", false}))); }
+  SECTION("by hand") {
+    REQUIRE(site.call(site.users.revoke(site.invitation("14").key, {"test", false})));
+  }
+  SECTION("disabled") {
+    REQUIRE(site.call(site.users.set_enabled("14", false, {"test", false})));
+  }
   SECTION("disabled behind the rules' back") {
     site.in_store([](store::Db& db) { return db.run("UPDATE users SET enabled = 0"); });
   }
@@ -165,7 +173,8 @@ TEST_CASE("after a changed login email the older link is over for good") {
   CHECK(site.provider.made.empty());
 }
 
-TEST_CASE("the reader's click decides the language, then the user, then the company; the browser decides for strangers") {
+TEST_CASE(
+    "the reader's click decides the language, then the user, then the company; the browser decides for strangers") {
   Site site;
   const auto path = path_of(site.hire("14"));
   const Fields english{{"accept-language", "en-GB,en;q=0.9"}};

@@ -88,7 +88,8 @@ TEST_CASE("the button confirms once, makes the account and leads to the password
   Site site;
   const auto path = path_of(site.hire("14"));
   const auto form = site.get(path);
-  const auto first = site.press(path, form, {{"origin", "https://invite.example.com"}, {"sec-fetch-site", "same-origin"}});
+  const auto first =
+      site.press(path, form, {{"origin", "https://invite.example.com"}, {"sec-fetch-site", "same-origin"}});
   CHECK(first.status == 200);
   CHECK_THAT(first.body, Contains("Your email address is confirmed"));
   CHECK_THAT(first.body, Contains("Forgot your password?"));
@@ -128,10 +129,18 @@ TEST_CASE("what mail scanners do confirms nothing") {
     CHECK_THAT(answer.body, Contains("role=\"alert\""));
     CHECK_FALSE(nonce_of(answer).empty());
   }
-  SECTION("a POST of the fields but the nonce") { (void)site.post(path, "do=confirm&lang=en"); }
-  SECTION("a POST of JSON") { (void)site.post(path, R"({"do":"confirm"})", {{"content-type", "application/json"}}); }
-  SECTION("a POST with parameters in the address") { (void)site.post(path, ""); }
-  SECTION("resend of a link that is open") { (void)site.post(path, "do=resend&nonce=" + nonce_of(site.get(path))); }
+  SECTION("a POST of the fields but the nonce") {
+    (void)site.post(path, "do=confirm&lang=en");
+  }
+  SECTION("a POST of JSON") {
+    (void)site.post(path, R"({"do":"confirm"})", {{"content-type", "application/json"}});
+  }
+  SECTION("a POST with parameters in the address") {
+    (void)site.post(path, "");
+  }
+  SECTION("resend of a link that is open") {
+    (void)site.post(path, "do=resend&nonce=" + nonce_of(site.get(path)));
+  }
   CHECK(site.dump() == before);
   CHECK(site.postbox.sent.size() == 1);
 }
@@ -144,8 +153,9 @@ TEST_CASE("a nonce that is not of this form shows the form again and confirms no
   const auto dot = good.find('.');
   const std::string later = std::to_string(std::stoll(good) + 60'000) + good.substr(dot);
   const auto before = site.dump();
-  for (const std::string& nonce : {std::string("x"), std::string("."), std::string("1."), good.substr(dot), good + "a", good.substr(0, good.size() - 1), later,
-                                   nonce_of(site.get(strangers)), token_of(path), std::string(5'000, '9') + ".a", std::string("-1.a")}) {
+  for (const std::string& nonce : {std::string("x"), std::string("."), std::string("1."), good.substr(dot), good + "a",
+                                   good.substr(0, good.size() - 1), later, nonce_of(site.get(strangers)),
+                                   token_of(path), std::string(5'000, '9') + ".a", std::string("-1.a")}) {
     CAPTURE(nonce);
     const auto answer = site.post(path, "do=confirm&nonce=" + nonce + "&lang=en");
     CHECK(answer.status == 200);
@@ -208,16 +218,19 @@ TEST_CASE("a form posted from another site is refused, and the person may press 
   const auto path = path_of(site.hire("14"));
   const auto form = site.get(path);
   const auto before = site.dump();
-  for (const Fields& headers : {Fields{{"sec-fetch-site", "cross-site"}}, Fields{{"sec-fetch-site", "same-site"}}, Fields{{"origin", "https://evil.example"}},
-                                Fields{{"origin", "http://invite.example.com"}}, Fields{{"origin", "https://invite.example.com.evil.example"}},
-                                Fields{{"sec-fetch-site", "same-origin"}, {"origin", "https://evil.example"}}}) {
+  for (const Fields& headers :
+       {Fields{{"sec-fetch-site", "cross-site"}}, Fields{{"sec-fetch-site", "same-site"}},
+        Fields{{"origin", "https://evil.example"}}, Fields{{"origin", "http://invite.example.com"}},
+        Fields{{"origin", "https://invite.example.com.evil.example"}},
+        Fields{{"sec-fetch-site", "same-origin"}, {"origin", "https://evil.example"}}}) {
     const auto answer = site.press(path, form, headers);
     CHECK(answer.status == 403);
     CHECK_THAT(answer.body, Contains("Confirm email address"));
     CHECK(site.dump() == before);
   }
   // A no-referrer page's own form says "null".
-  CHECK_THAT(site.press(path, form, {{"origin", "null"}, {"sec-fetch-site", "same-origin"}}).body, Contains("Your email address is confirmed"));
+  CHECK_THAT(site.press(path, form, {{"origin", "null"}, {"sec-fetch-site", "same-origin"}}).body,
+             Contains("Your email address is confirmed"));
 }
 
 TEST_CASE("a user disabled while her form was open is not connected") {
@@ -262,10 +275,18 @@ TEST_CASE("a new link is sent only from the form of an expired one") {
   const auto path = path_of(site.hire("14"));
   const auto open_form = site.get(path);
   SECTION("open") {}
-  SECTION("revoked") { REQUIRE(site.call(site.users.revoke(site.invitation("14").key, {"test", false}))); }
-  SECTION("superseded") { REQUIRE(site.call(site.users.send_verification("14", {"test", false}))); }
-  SECTION("used") { (void)site.press(path, open_form); }
-  SECTION("expired, without the nonce of its form") { site.pass(6 * 24h); }
+  SECTION("revoked") {
+    REQUIRE(site.call(site.users.revoke(site.invitation("14").key, {"test", false})));
+  }
+  SECTION("superseded") {
+    REQUIRE(site.call(site.users.send_verification("14", {"test", false})));
+  }
+  SECTION("used") {
+    (void)site.press(path, open_form);
+  }
+  SECTION("expired, without the nonce of its form") {
+    site.pass(6 * 24h);
+  }
   SECTION("expired, and connected since") {
     site.pass(6 * 24h);
     site.in_store([](store::Db& db) { return db.run("UPDATE users SET connection = 'connected'"); });
@@ -350,11 +371,14 @@ TEST_CASE("the client's address is the connection's, or what the proxy in front 
   }
   SECTION("X-Forwarded-For: a proxy that adds a line of its own") {
     Site site({.base_url = "https://invite.example.com", .client_address = ClientAddress::x_forwarded_for});
-    CHECK(flood(site, [&](int i) { return Fields{{"x-forwarded-for", number(i)}, {"x-forwarded-for", "198.51.100.1"}}; }) == 429);
+    CHECK(flood(site, [&](int i) {
+            return Fields{{"x-forwarded-for", number(i)}, {"x-forwarded-for", "198.51.100.1"}};
+          }) == 429);
   }
   SECTION("X-Real-IP") {
     Site site({.base_url = "https://invite.example.com", .client_address = ClientAddress::x_real_ip});
-    CHECK(flood(site, [&](int i) { return Fields{{"x-real-ip", number(i)}, {"x-forwarded-for", "198.51.100.1"}}; }) == 404);
+    CHECK(flood(site, [&](int i) { return Fields{{"x-real-ip", number(i)}, {"x-forwarded-for", "198.51.100.1"}}; }) ==
+          404);
     CHECK(flood(site, [&](int) { return Fields{}; }) == 429);  // absent: the connection's
   }
 }
@@ -371,8 +395,19 @@ TEST_CASE("every token that is not genuine gets the same bytes and headers, by G
     return db.run("DELETE FROM invitations WHERE user = (SELECT key FROM users WHERE user_id = '15')");
   });
   REQUIRE(token.size() == 60);
-  std::vector<std::string> tokens{"", "x", "none", token + "a", token.substr(0, 59), token + "/", token + ".", std::string(60, 'a'), std::string(7'000, 'a'),
-                                  "..%2f..%2fetc", "%00", "\xC3\xA5", gone};
+  std::vector<std::string> tokens{"",
+                                  "x",
+                                  "none",
+                                  token + "a",
+                                  token.substr(0, 59),
+                                  token + "/",
+                                  token + ".",
+                                  std::string(60, 'a'),
+                                  std::string(7'000, 'a'),
+                                  "..%2f..%2fetc",
+                                  "%00",
+                                  "\xC3\xA5",
+                                  gone};
   for (std::size_t at = 0; at < token.size(); ++at) tokens.push_back(other_character(token, at));
   std::string upper = token;
   std::transform(upper.begin(), upper.end(), upper.begin(), [](unsigned char c) { return std::toupper(c); });
@@ -388,7 +423,8 @@ TEST_CASE("every token that is not genuine gets the same bytes and headers, by G
     CHECK(got.body == first.body);
     CHECK(got.headers == first.headers);
     for (const auto* body : {"", "do=confirm&nonce=1.a", "do=resend&nonce=1.a"}) {
-      for (const Fields& headers : {Fields{{"accept-language", "en"}}, Fields{{"accept-language", "en"}, {"origin", "https://evil.example"}}}) {
+      for (const Fields& headers :
+           {Fields{{"accept-language", "en"}}, Fields{{"accept-language", "en"}, {"origin", "https://evil.example"}}}) {
         const auto posted = site.post("/v/" + forged, body, headers);
         CHECK(posted.status == 404);
         CHECK(posted.body == first.body);
@@ -408,7 +444,8 @@ TEST_CASE("a forged token is refused without a database read") {
     CHECK(statements.count() > 0);  // the counter counts
   }
   const World::Counted statements(site);
-  for (const auto& forged : {std::string("none"), std::string(60, 'a'), other_character(token, 5), other_character(token, 24), token.substr(0, 30)}) {
+  for (const auto& forged : {std::string("none"), std::string(60, 'a'), other_character(token, 5),
+                             other_character(token, 24), token.substr(0, 30)}) {
     CHECK(site.get("/v/" + forged).status == 404);
     CHECK(site.post("/v/" + forged, "do=confirm&nonce=1.a").status == 404);
     CHECK(site.post("/v/" + forged, "do=resend&nonce=1.a").status == 404);
@@ -417,19 +454,21 @@ TEST_CASE("a forged token is refused without a database read") {
 }
 
 TEST_CASE("every answer carries the strict headers") {
-  Site site({.base_url = "https://invite.example.com"}, [](const core::HttpRequest& request) -> std::optional<awaitable<core::HttpResponse>> {
-    const auto answer = [](bool fails) -> awaitable<core::HttpResponse> {
-      if (fails) throw std::runtime_error("the plugin broke");
-      core::HttpResponse response;
-      response.headers = {{"content-type", "application/json"}, {"cache-control", "private"}};
-      co_return response;
-    };
-    if (!request.path.starts_with("/hr/")) return std::nullopt;
-    return answer(request.path == "/hr/broken");
-  });
+  Site site({.base_url = "https://invite.example.com"},
+            [](const core::HttpRequest& request) -> std::optional<awaitable<core::HttpResponse>> {
+              const auto answer = [](bool fails) -> awaitable<core::HttpResponse> {
+                if (fails) throw std::runtime_error("the plugin broke");
+                core::HttpResponse response;
+                response.headers = {{"content-type", "application/json"}, {"cache-control", "private"}};
+                co_return response;
+              };
+              if (!request.path.starts_with("/hr/")) return std::nullopt;
+              return answer(request.path == "/hr/broken");
+            });
   const auto open = path_of(site.hire("14"));
   std::vector<core::HttpResponse> all;
-  for (const auto& path : {open, std::string("/v/none"), std::string("/"), std::string("/style.css"), std::string("/hr/push"), std::string("/hr/broken")})
+  for (const auto& path : {open, std::string("/v/none"), std::string("/"), std::string("/style.css"),
+                           std::string("/hr/push"), std::string("/hr/broken")})
     all.push_back(site.get(path));
   all.push_back(site.post(open, ""));
   core::HttpRequest odd;
@@ -502,7 +541,10 @@ TEST_CASE("what the client says about the host changes no page") {
   Site site;
   const auto path = path_of(site.hire("14"));
   const auto plain = site.get(path);
-  const auto claimed = site.get(path, {{"host", "evil.example"}, {"x-forwarded-host", "evil.example"}, {"x-forwarded-proto", "http"}, {"forwarded", "host=evil.example"}});
+  const auto claimed = site.get(path, {{"host", "evil.example"},
+                                       {"x-forwarded-host", "evil.example"},
+                                       {"x-forwarded-proto", "http"},
+                                       {"forwarded", "host=evil.example"}});
   CHECK(claimed.body == plain.body);
   CHECK(claimed.headers == plain.headers);
   site.pass(6 * 24h);
@@ -530,17 +572,18 @@ TEST_CASE("while nothing can be written the page says so, and the same form work
 
 TEST_CASE("a plugin's route is asked for what is not a link, and never sees one") {
   std::vector<std::string> seen;
-  Site site({.base_url = "https://invite.example.com"}, [&seen](const core::HttpRequest& request) -> std::optional<awaitable<core::HttpResponse>> {
-    seen.push_back(request.method + " " + request.path);
-    const auto answer = []() -> awaitable<core::HttpResponse> {
-      core::HttpResponse response;
-      response.status = 202;
-      response.body = "taken";
-      co_return response;
-    };
-    if (!request.path.starts_with("/hr/")) return std::nullopt;
-    return answer();
-  });
+  Site site({.base_url = "https://invite.example.com"},
+            [&seen](const core::HttpRequest& request) -> std::optional<awaitable<core::HttpResponse>> {
+              seen.push_back(request.method + " " + request.path);
+              const auto answer = []() -> awaitable<core::HttpResponse> {
+                core::HttpResponse response;
+                response.status = 202;
+                response.body = "taken";
+                co_return response;
+              };
+              if (!request.path.starts_with("/hr/")) return std::nullopt;
+              return answer();
+            });
   const auto path = path_of(site.hire("14"));
   (void)site.get(path);
   (void)site.post(path, "");
@@ -556,7 +599,8 @@ TEST_CASE("a plugin's route is asked for what is not a link, and never sees one"
 
 TEST_CASE("nothing else is on the public listener") {
   Site site;
-  for (const auto* path : {"/", "/v", "/V/x", "/openapi.json", "/v1/status", "/v1/users", "/favicon.ico", "/style.css/", "/../etc/passwd", "//v/x"}) {
+  for (const auto* path : {"/", "/v", "/V/x", "/openapi.json", "/v1/status", "/v1/users", "/favicon.ico", "/style.css/",
+                           "/../etc/passwd", "//v/x"}) {
     CAPTURE(path);
     CHECK(site.get(path).status == 404);
     CHECK_THAT(site.get(path, {{"accept-language", "sv"}}).body, Contains("<html lang=\"sv\">"));

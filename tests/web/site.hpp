@@ -19,8 +19,12 @@ inline std::shared_ptr<const render::Templates> shipped_templates() {
   return loaded;
 }
 
-inline std::string path_of(const std::string& link) { return link.substr(link.find("/v/")); }
-inline std::string token_of(const std::string& link) { return link.substr(link.find("/v/") + 3); }
+inline std::string path_of(const std::string& link) {
+  return link.substr(link.find("/v/"));
+}
+inline std::string token_of(const std::string& link) {
+  return link.substr(link.find("/v/") + 3);
+}
 
 inline std::string header_of(const core::HttpResponse& response, std::string_view name) {
   for (const auto& [key, value] : response.headers) {
@@ -32,15 +36,18 @@ inline std::string header_of(const core::HttpResponse& response, std::string_vie
 // The hidden field of the page's form.
 inline std::string nonce_of(const core::HttpResponse& page) {
   std::smatch found;
-  return std::regex_search(page.body, found, std::regex("name=\"nonce\" value=\"([^\"]*)\"")) ? found[1].str() : std::string();
+  return std::regex_search(page.body, found, std::regex("name=\"nonce\" value=\"([^\"]*)\"")) ? found[1].str()
+                                                                                              : std::string();
 }
 
 struct Site : World {
   web::PluginRoutes routes;
   web::Server server;
 
-  explicit Site(web::Settings settings = {.base_url = "https://invite.example.com"}, web::PluginRoutes plugin_routes = {})
-      : server(io.get_executor(), clock, links, shipped_templates(), *policies, std::move(settings), std::move(plugin_routes)) {}
+  explicit Site(web::Settings settings = {.base_url = "https://invite.example.com"},
+                web::PluginRoutes plugin_routes = {})
+      : server(io.get_executor(), clock, links, shipped_templates(), *policies, std::move(settings),
+               std::move(plugin_routes)) {}
 
   core::HttpResponse ask(core::HttpRequest request) {
     if (request.peer.address.empty()) request.peer.address = "192.0.2.7";
@@ -65,7 +72,8 @@ struct Site : World {
   // What the button of the page sends.
   core::HttpResponse press(const std::string& path, const core::HttpResponse& page, Fields headers = {}) {
     const bool resend = page.body.find("value=\"resend\"") != std::string::npos;
-    return post(path, std::string("do=") + (resend ? "resend" : "confirm") + "&nonce=" + nonce_of(page) + "&lang=en", std::move(headers));
+    return post(path, std::string("do=") + (resend ? "resend" : "confirm") + "&nonce=" + nonce_of(page) + "&lang=en",
+                std::move(headers));
   }
 };
 

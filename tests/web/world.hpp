@@ -1,8 +1,8 @@
 // The services over a database in memory, with everything outside scripted: what the web and control layers stand on.
 //
 //   World world;
-//   world.push({{"user_id", "14"}, {"name", "Anna Berg"}, {"login_email", "anna.berg@example.com"}, {"start_date", "2026-11-30"}});
-//   world.call(web.handle(request));        // time moves only when nothing else can happen
+//   world.push({{"user_id", "14"}, {"name", "Anna Berg"}, {"login_email", "anna.berg@example.com"}, {"start_date",
+//   "2026-11-30"}}); world.call(web.handle(request));        // time moves only when nothing else can happen
 //   world.dump() == before;                 // nothing at all was changed
 #pragma once
 
@@ -57,7 +57,9 @@ public:
   bool takes(std::string_view kind) const override { return kind == "record"; }
   core::Milliseconds interval() const override { return core::Milliseconds{60'000}; }
   awaitable<core::Result<model::Fetched>> fetch(std::string, model::SourceSink) override { co_return model::Fetched{}; }
-  awaitable<core::Result<void>> finish(std::string, std::vector<model::RowResult>) override { co_return core::Result<void>{}; }
+  awaitable<core::Result<void>> finish(std::string, std::vector<model::RowResult>) override {
+    co_return core::Result<void>{};
+  }
   awaitable<core::Result<model::SourceReply>> handle(model::SourcePush push, model::SourceSink sink) override {
     bodies.push_back(push.body);
     if (refuses_with) co_return model::SourceReply{*refuses_with, "text/plain", "this record is not wanted here"};
@@ -172,7 +174,12 @@ public:
     co_return std::string("mail.example.com answers");
   }
 
-  model::Verdict next{.delivery = {}, .status = model::VerdictStatus::accepted, .phase = "data_end", .code = 250, .remote_id = "q1", .detail = "250 queued"};
+  model::Verdict next{.delivery = {},
+                      .status = model::VerdictStatus::accepted,
+                      .phase = "data_end",
+                      .code = 250,
+                      .remote_id = "q1",
+                      .detail = "250 queued"};
   std::vector<std::string> sent;
   std::string trouble;
 
@@ -192,7 +199,9 @@ public:
     if (!away) made.push_back(request.login_email);
     co_return answer;
   }
-  awaitable<model::ProviderAnswer> remove_connection(std::string id) override { co_return done("remove", std::move(id)); }
+  awaitable<model::ProviderAnswer> remove_connection(std::string id) override {
+    co_return done("remove", std::move(id));
+  }
   awaitable<model::ProviderAnswer> reset_password(std::string id) override { co_return done("reset", std::move(id)); }
   awaitable<model::ProviderAnswer> lookup(std::string id) override { co_return done("lookup", std::move(id)); }
 
@@ -213,7 +222,8 @@ private:
 
 class Writer final : public service::MailWriter {
 public:
-  core::Result<model::OutgoingMail> write(const service::MailFacts& facts, const std::string& link, const model::Policy&, core::Instant) override {
+  core::Result<model::OutgoingMail> write(const service::MailFacts& facts, const std::string& link,
+                                          const model::Policy&, core::Instant) override {
     links[facts.user.user_id].push_back(link);
     model::OutgoingMail mail;
     mail.envelope_to = facts.invitation.login_email;
@@ -279,10 +289,12 @@ public:
                             task_errors.push_back(std::string(name) + ": " + e.what());
                           }
                         }};
-  store::Store store{*db, io.get_executor(), store::Store::Mode::inline_, [](const std::string& what) { throw std::logic_error(what); }};
+  store::Store store{*db, io.get_executor(), store::Store::Mode::inline_,
+                     [](const std::string& what) { throw std::logic_error(what); }};
   std::shared_ptr<const model::Policies> policies = example_policies();
   core::TokenRing tokens = example_ring();
-  std::shared_ptr<service::Planner> planner = std::make_shared<service::Planner>(policies, clock, random, "example.com", tokens.current_key_id());
+  std::shared_ptr<service::Planner> planner =
+      std::make_shared<service::Planner>(policies, clock, random, "example.com", tokens.current_key_id());
   RecordSource by_hand;
   FileSource files;
   PostBox postbox;
@@ -291,7 +303,9 @@ public:
   service::SendingGate gate;
   service::Intake intake{store, clock, planner};
   service::Fetching fetching{store, clock, io.get_executor(), intake, gate, {&by_hand, &files}};
-  service::Delivery delivery{store, clock, random, io.get_executor(), planner, tokens, writer, postbox, gate, scope, ids.next(), {.base_url = "https://invite.example.com"}};
+  service::Delivery delivery{store,   clock,  random,     io.get_executor(),
+                             planner, tokens, writer,     postbox,
+                             gate,    scope,  ids.next(), {.base_url = "https://invite.example.com"}};
   service::Connecting connecting{store, clock, random, io.get_executor(), planner, provider};
   service::Sweep sweep{store, clock, planner};
   service::Reviews reviews{store, clock, planner};
@@ -359,8 +373,9 @@ public:
     std::vector<model::RowResult> rows;
     model::SourcePush pushed{"record", "application/json", "", boost::json::serialize(record)};
     service::IntakeContext context{"by-hand", "test", false};
-    const auto reply = call(fetching.push("by-hand", std::move(pushed), std::move(context),
-                                          [&rows](const std::vector<model::RowResult>& chunk) { rows.insert(rows.end(), chunk.begin(), chunk.end()); }));
+    const auto reply = call(fetching.push(
+        "by-hand", std::move(pushed), std::move(context),
+        [&rows](const std::vector<model::RowResult>& chunk) { rows.insert(rows.end(), chunk.begin(), chunk.end()); }));
     if (!reply || rows.empty()) throw std::logic_error("the record was not taken");
     return rows.front();
   }
@@ -408,7 +423,8 @@ public:
       while (rows.executeStep()) {
         for (int i = 0; i < rows.getColumnCount(); ++i) {
           const auto column = rows.getColumn(i);
-          all += column.isBlob() ? core::to_hex({static_cast<const std::byte*>(column.getBlob()), static_cast<std::size_t>(column.getBytes())})
+          all += column.isBlob() ? core::to_hex({static_cast<const std::byte*>(column.getBlob()),
+                                                 static_cast<std::size_t>(column.getBytes())})
                                  : column.getString();
           all += '|';
         }
