@@ -18,6 +18,7 @@ pkg_check_modules(ctemplate REQUIRED IMPORTED_TARGET libctemplate)
 pkg_check_modules(gsasl REQUIRED IMPORTED_TARGET libgsasl)
 pkg_check_modules(systemd REQUIRED IMPORTED_TARGET libsystemd)
 pkg_check_modules(psl REQUIRED IMPORTED_TARGET libpsl)
+pkg_check_modules(cares REQUIRED IMPORTED_TARGET libcares)
 find_library(INVITED_LIBCSV csv REQUIRED)
 
 # What every layer gets: Asio without deprecated names, header-only Boost with std::filesystem.

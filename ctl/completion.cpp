@@ -67,6 +67,7 @@ std::vector<Verb> verbs() {
       take(*api::find(command.bulk));
       verb.options.push_back({"--expect", "Refuse unless exactly this many mails would go out", {}, false, true});
     }
+    if (!command.with_file.empty()) take(*api::find(command.with_file));
     if (command.changes) {
       verb.options.push_back({"--dry-run", "Say what would happen, change nothing", {}, false, false});
       verb.options.push_back({"--yes", "Do not ask for confirmation", {}, false, false});

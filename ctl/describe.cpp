@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 
+#include "batch.hpp"
 #include "text.hpp"
 
 namespace invited::ctl {
@@ -141,6 +142,13 @@ void describe_user(const Page& page, const json::value& user) {
   const std::string email = text_of(user, "login_email");
   page.fact("login email", email.empty() ? "none saved" : email, email.empty() ? Ink::warn : Ink::plain);
   page.fact("signs in at", text_of(user, "sign_in_url"));
+  page.fact("sign-in help", text_of(user, "sign_in_help"));
+  if (present(user, "sign_in_mail")) {
+    const auto& mail = *member(user, "sign_in_mail");
+    const std::string state = text_of(mail, "state");
+    page.fact("sign-in mail", state, state == "rejected" || state == "uncertain" ? Ink::bad : Ink::plain);
+    if (state != "accepted") page.fact("server said", text_of(mail, "detail"));
+  }
   page.fact("company", text_of(user, "company"));
   page.fact("also works for", list_of(user, "authorised_companies"));
   page.fact("department", text_of(user, "department"));
@@ -178,6 +186,23 @@ void user_changed(const Page& page) {
                                bool_of(page.document, "enabled") ? "enabled" : "disabled",
                                page.output.paint(ink_of_connection(connection), words(connection))));
   if (page.call.command->id == "user.reset-password") page.output.line("The provider was asked to reset the password");
+}
+
+void banner(const Page& page) {
+  const std::string user = text_of(page.document, "user");
+  const std::string reason = words(text_of(page.document, "reason"));
+  if (!bool_of(page.document, "show")) {
+    page.output.line(fmt::format("{}: no banner: {}", user, reason));
+    return;
+  }
+  page.output.line(fmt::format("{}: the banner is shown: {}", user, reason));
+  page.output.line(text_of(page.document, "text"));
+}
+
+void self_service(const Page& page) {
+  dry_run_note(page);
+  if (const std::string url = text_of(page.document, "url"); !url.empty()) page.output.line(url);
+  page.output.remark("For this person alone, until " + page.moments.instant(text_of(page.document, "expires_at")));
 }
 
 void row_answer(const Page& page) {
@@ -223,6 +248,9 @@ void why(const Page& page) {
     page.output.line(fmt::format(
         "  {}: {}", text_of(other, "change"),
         present(other, "next") ? next_sentence(*member(other, "next"), page.moments) : "nothing happens by itself"));
+    if (present(other, "text"))
+      page.output.line(fmt::format("      {}  {}", text_of(other, "text"),
+                                   page.output.paint(Ink::dim, "[" + text_of(other, "reason") + "]")));
   }
 }
 
@@ -279,7 +307,7 @@ void status(const Page& page) {
     page.heading("Counts");
     for (const auto& count : counts->get_object()) {
       const std::string_view name(count.key().data(), count.key().size());
-      page.fact(words(printable(name)), fmt::format("{:>8}", number_of(*counts, name)));
+      page.output.line(fmt::format("  {:>8}  {}", number_of(*counts, name), words(printable(name))));
     }
   }
   const auto& held = array_of(document, "held");
@@ -309,6 +337,19 @@ void check(const Page& page) {
 void review(const Page& page) {
   dry_run_note(page);
   page.output.line(fmt::format("{}: review {}", text_of(page.document, "user"), text_of(page.document, "state")));
+  for (const auto& step : array_of(page.document, "steps")) {
+    const std::string name = text_of(step, "name");
+    const std::string state = text_of(step, "state");
+    if (state == "approved") {
+      page.fact(name, fmt::format("approved {} by {}", page.moments.instant(text_of(step, "approved_at")),
+                                  text_of(step, "actor")));
+    } else if (state == "waiting") {
+      page.fact(name, "waits for " + text_of(step, "after"));
+    } else {
+      page.fact(name, "open", Ink::warn);
+    }
+  }
+  if (const std::string reason = text_of(page.document, "reason"); !reason.empty()) page.fact("reason", reason);
   if (present(page.document, "next"))
     page.output.line("Next: " + next_sentence(*member(page.document, "next"), page.moments));
 }
@@ -319,9 +360,72 @@ void invitation(const Page& page) {
   describe_invitation(page, page.document);
 }
 
+void batch(const Page& page) {
+  const auto& document = page.document;
+  const std::string state = text_of(document, "state");
+  const std::string source = text_of(document, "source");
+  page.heading(fmt::format("Batch {}", text_of(document, "id")));
+  page.fact("state", state, state == "held" ? Ink::bad : Ink::plain);
+  page.fact("why", text_of(document, "detail"));
+  page.fact("from", fmt::format("{}{}, by {}", text_of(document, "cause"), source.empty() ? "" : " through " + source,
+                                text_of(document, "actor")));
+  page.fact("since", page.moments.instant_with_distance(text_of(document, "created_at")));
+  if (state != "held") page.fact("decided by", text_of(document, "decided_by"));
+  if (const auto* waiting = member(document, "waiting"); waiting != nullptr)
+    page.fact("waits in it", spoken_batch_counts(*waiting));
+  const auto& companies = array_of(document, "companies");
+  if (companies.size() > 1) {
+    page.output.line();
+    page.heading("By company");
+    for (const auto& company : companies) {
+      const std::string key = text_of(company, "company");
+      page.output.line("  " + padded(key.empty() ? "(none)" : key, 16) + spoken_batch_counts(company));
+    }
+  }
+  const auto& examples = array_of(document, "examples");
+  if (!examples.empty()) {
+    page.output.line();
+    page.heading("The first of them");
+    for (const auto& one : examples)
+      page.output.line("  " + padded(text_of(one, "act"), 10) + padded(text_of(one, "user"), 12) +
+                       padded(text_of(one, "start_date"), 12) + padded(text_of(one, "name"), 26) +
+                       text_of(one, "login_email"));
+  }
+  if (state == "held") {
+    page.output.line();
+    page.output.line(fmt::format("Decide: invitectl invitation release --batch {0}   or   discard --batch {0}",
+                                 text_of(document, "id")));
+  }
+}
+
 void domain(const Page& page) {
   dry_run_note(page);
-  page.output.line(fmt::format("{}: {}", text_of(page.document, "name"), text_of(page.document, "state")));
+  const auto& document = page.document;
+  const std::string name = text_of(document, "name");
+  const std::string state = text_of(document, "state");
+  page.output.line(fmt::format("{}: {}", name, state));
+  if (page.call.command->id == "domain.show") {
+    page.fact("known by", text_of(document, "method"));
+    page.fact("since", page.moments.instant(text_of(document, "since")));
+    page.fact("added by", text_of(document, "actor"));
+  }
+  if (present(document, "record")) {
+    page.fact("record", fmt::format("{}  {}", text_of(document, "record.name"), text_of(document, "record.type")));
+    page.fact("value", text_of(document, "record.value"));
+  }
+  if (present(document, "checked_at"))
+    page.fact("last look",
+              page.moments.instant(text_of(document, "checked_at")) + "  " + text_of(document, "detail"));
+  for (const auto& seen : array_of(document, "check.seen"))
+    page.fact("seen instead", seen.is_string() ? printable(std::string(seen.get_string())) : std::string());
+  if (present(document, "lapses_at"))
+    page.fact("lapses", page.moments.instant(text_of(document, "lapses_at")) + "  unless the record comes back",
+              Ink::warn);
+  if (present(document, "next_check_at"))
+    page.fact("next look", page.moments.instant(text_of(document, "next_check_at")));
+  if (state == "lapsed") page.output.line("New users of this domain get mails; nobody who is connected changes");
+  if (present(document, "record") && state != "verified")
+    page.output.line("Publish the record, then: invitectl domain verify " + name);
 }
 
 void plugin(const Page& page) {
@@ -374,8 +478,8 @@ const std::map<std::string_view, Describer> by_command{
 };
 
 const std::map<std::string_view, Describer> by_schema{
-    {"User", user_changed}, {"RowAnswer", row_answer}, {"SendAnswer", send_answer}, {"Invitation", invitation},
-    {"Review", review},     {"Domain", domain},        {"Plugin", plugin},          {"Check", check},
+    {"User", user_changed}, {"RowAnswer", row_answer}, {"Banner", banner}, {"SelfServicePage", self_service}, {"SendAnswer", send_answer}, {"Invitation", invitation},
+    {"Batch", batch},       {"Review", review},     {"Domain", domain},        {"Plugin", plugin},          {"Check", check},
 };
 
 }  // namespace
@@ -427,6 +531,9 @@ void PlanWriter::items(std::span<const json::value> items) {
                     padded(clipped(text_of(item, "name"), name_width), name_width), padded(text_of(item, "action"), 9));
     const std::string reason = text_of(item, "text");
     text += reason.empty() ? text_of(item, "reason") : reason;
+    const std::string action = text_of(item, "action");
+    if (action == "send" || action == "deliver")
+      text += output_.paint(Ink::dim, fmt::format("  (link ends {})", moments_.instant(text_of(item, "ends_at"))));
     output_.line(text);
   }
 }

@@ -78,7 +78,9 @@ public:
     if (kind == "progress") progress_of(event);
     if (kind == "row") {
       if (const auto* row = member(event, "row"); row != nullptr && sinks_.row) sinks_.row(*row, progress_);
-      progress_.update(std::max(++rows_, done_), total_, failed_);
+      if (const auto* row = member(event, "row"); row != nullptr && !text_of(*row, "result").starts_with("noted"))
+        ++rows_;
+      progress_.update(std::max(rows_, done_), total_, failed_);
     }
     if (kind != "done") return true;
     JobEnd ended;

@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 #include <cstdio>
 
+#include "batch.hpp"
 #include "bulk.hpp"
 #include "completion.hpp"
 #include "confirm.hpp"
@@ -12,6 +13,8 @@
 #include "failure.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "preview.hpp"
+#include "rehearse.hpp"
 #include "request.hpp"
 #include "session.hpp"
 #include "text.hpp"
@@ -107,7 +110,8 @@ int run_list(Session& session, const Output& output, const Invocation& call) {
     const auto got = items != nullptr && items->is_array() ? static_cast<std::int64_t>(items->get_array().size()) : 0;
     const std::string cursor = text_of(answer.document, "next_cursor");
     wanted -= got;
-    const bool last = !paged || cursor.empty() || got == 0 || (!all && wanted <= 0);
+    // A page may be short, even empty, and yet go on: whoever fits the filter is further away.
+    const bool last = !paged || cursor.empty() || (!all && wanted <= 0);
     writer.page(session, answer, last);
     if (last) return exit_done;
     json::value next = json::string(cursor);
@@ -120,6 +124,7 @@ int run_list(Session& session, const Output& output, const Invocation& call) {
 
 int exit_of(const api::Command& command, const json::value& document) {
   if (command.schema == "Check" && !bool_of(document, "ok")) return exit_failed;
+  if (command.id == "domain.verify" && text_of(document, "check.found") != "right") return exit_failed;
   if (command.schema == "RowAnswer") {
     const std::string result = text_of(document, "result");
     if (result.starts_with("rejected")) return exit_failed;
@@ -137,8 +142,15 @@ std::string in_words(const Invocation& call) {
   return text;
 }
 
+bool needs_a_yes(const Invocation& call) {
+  const std::string_view only = call.command->confirm_only;
+  const auto equals = only.find('=');
+  return call.command->confirm && !call.settings.dry_run &&
+         (only.empty() || call.text(only.substr(0, equals)) == only.substr(equals + 1));
+}
+
 int run_one(Session& session, const Output& output, const Invocation& call) {
-  if (call.command->confirm && !call.settings.dry_run) {
+  if (needs_a_yes(call)) {
     confirm(call.settings, fmt::format("{}: {}.", in_words(call), call.command->help), "yes");
   }
   const auto answer = session.ask(*call.command, request_for(call));
@@ -163,16 +175,32 @@ int run_one(Session& session, const Output& output, const Invocation& call) {
   return exit_of(*call.command, answer.document);
 }
 
+int run_text(Session& session, const Output& output, const Invocation& call) {
+  if (output.format() != Format::table && output.format() != Format::csv) {
+    throw Failure(exit_usage, "bad_form",
+                  fmt::format("{} writes a text file; user list has the other forms", spoken(*call.command)));
+  }
+  session.download(*call.command, request_for(call),
+                   [](std::string_view piece) { std::fwrite(piece.data(), 1, piece.size(), stdout); });
+  return exit_done;
+}
+
 int run(const Invocation& call, const Output& output) {
   if (call.command->method.empty()) return run_local(output, call);
   Session session(call.settings);
-  if (call.command != call.asked) return run_bulk(session, output, call);
+  if (call.command->id == call.asked->with_file) return run_preview(session, output, call);
+  if (call.command != call.asked)
+    return call.command->answer == api::Answer::job ? run_batch(session, output, call)
+                                                    : run_bulk(session, output, call);
   switch (call.command->answer) {
     case api::Answer::list:
       return run_list(session, output, call);
     case api::Answer::job:
       return run_job(session, output, call);
+    case api::Answer::text:
+      return run_text(session, output, call);
     case api::Answer::stream:
+      if (call.command->id == "rehearse") return run_rehearsal(session, output, call);
       return call.command->id == "events" ? watch_events(session, output, call) : watch_job(session, output, call);
     case api::Answer::object:
     case api::Answer::none:

@@ -33,6 +33,7 @@ json::string_view key(std::string_view field) {
 struct Verb {
   const api::Command* command = nullptr;
   const api::Command* bulk = nullptr;
+  const api::Command* with_file = nullptr;
   CLI::App* app = nullptr;
   std::map<const api::Argument*, CLI::Option*> options;
 };
@@ -89,21 +90,6 @@ std::string wrapped(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return out.empty() ? out : out + "\n";
-}
-
-// Arguments that a shorthand flag ("method=assertion") can stand in for.
-bool has_shorthand(const api::Command& command, const api::Argument& argument) {
-  return std::ranges::any_of(
-      command.arguments, [&](const auto& other) { return other.field.starts_with(std::string(argument.field) + "="); });
-}
-
-// "--method assertion, or --assert"
-std::string ways_to_say(const api::Command& command, const api::Argument& argument) {
-  std::string ways = fmt::format("--{} {}", argument.name, choice_list(argument));
-  for (const auto& other : command.arguments) {
-    if (other.field.starts_with(std::string(argument.field) + "=")) ways += fmt::format(", or --{}", other.name);
-  }
-  return ways;
 }
 
 // As CLI11 wants them: last first. "--alias=" is taken apart, or CLI11 would take the next word for the missing value.
@@ -205,18 +191,22 @@ private:
     std::string footer = wrapped(command.description);
     if (!command.method.empty()) footer += fmt::format("Needs the role {}. ", api::to_text(command.role));
     app->footer(footer + "Global options: see invitectl --help");
-    Verb verb{&command, command.bulk.empty() ? nullptr : api::find(command.bulk), app, {}};
-    for (const auto& argument : command.arguments) add(verb, command, argument);
+    Verb verb{&command, command.bulk.empty() ? nullptr : api::find(command.bulk),
+              command.with_file.empty() ? nullptr : api::find(command.with_file), app, {}};
+    for (const auto& argument : command.arguments) add(verb, argument);
     if (verb.bulk != nullptr) {
       for (const auto& argument : verb.bulk->arguments) {
-        if (argument.field != "kind") add(verb, *verb.bulk, argument);
+        if (argument.field != "kind") add(verb, argument);
       }
-      app->add_option("--expect", expect_, "Refuse unless exactly this many mails would go out")
+      app->add_option("--expect", expect_, "Refuse unless it is about exactly this many")
           ->type_name("N")
           ->check([](const std::string& text) {
             const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
             return digits && text.size() < 16 ? std::string() : text + " is not a count";
           });
+    }
+    if (verb.with_file != nullptr) {
+      for (const auto& argument : verb.with_file->arguments) add(verb, argument);
     }
     if (command.changes) {
       app->add_flag("-n,--dry-run", dry_run_, "Say what would happen, change nothing");
@@ -225,7 +215,7 @@ private:
     verbs_.push_back(std::move(verb));
   }
 
-  void add(Verb& verb, const api::Command& command, const api::Argument& argument) {
+  void add(Verb& verb, const api::Argument& argument) {
     const bool positional = argument.kind == api::Kind::positional;
     std::string help(argument.help);
     if (!argument.fallback.empty()) help += fmt::format(" [{}]", argument.fallback);
@@ -243,8 +233,7 @@ private:
       } else {
         option->expected(1);
       }
-      const bool optional_here = verb.bulk != nullptr || has_shorthand(command, argument);
-      if (argument.required && !optional_here) option->required();
+      if (argument.required && verb.bulk == nullptr && verb.with_file == nullptr) option->required();
     }
     verb.options.emplace(&argument, option);
   }
@@ -271,26 +260,57 @@ private:
     return out;
   }
 
+  // The verb itself, or the command behind it that takes a file.
+  static const api::Command* choose_by_file(const Verb& verb) {
+    const CLI::Option* file = nullptr;
+    std::string other_than_file;
+    std::string only_with_file;
+    for (const auto& [argument, option] : verb.options) {
+      if (option->count() == 0) continue;
+      const bool of_file = verb.with_file->argument(argument->field) == argument;
+      if (argument->in == api::In::raw) {
+        file = option;
+      } else {
+        (of_file ? only_with_file : other_than_file) = "--" + std::string(argument->name);
+      }
+    }
+    if (file == nullptr && !only_with_file.empty())
+      throw UsageError(only_with_file + " goes with --with FILE only");
+    if (file == nullptr) return verb.command;
+    if (!other_than_file.empty()) throw UsageError(other_than_file + " does not go with --with");
+    return verb.with_file;
+  }
+
   // The verb itself, or the bulk command behind it.
   const api::Command* choose(const Verb& verb) const {
+    if (verb.with_file != nullptr) return choose_by_file(verb);
     if (verb.bulk == nullptr) return verb.command;
     bool one = false;
     std::string first_of_bulk;
     bool all = false;
     bool filtered = false;
+    bool batch = false;
     for (const auto& [argument, option] : verb.options) {
       if (option->count() == 0) continue;
-      if (argument->in == api::In::path) {
+      if (argument->kind == api::Kind::positional) {
         one = true;
         continue;
       }
       if (first_of_bulk.empty()) first_of_bulk = "--" + std::string(argument->name);
+      batch = batch || argument->in == api::In::path;
       if (argument->in == api::In::filter) (argument->field == "all" ? all : filtered) = true;
     }
+    const bool of_batches =
+        std::ranges::any_of(verb.bulk->arguments, [](const auto& argument) { return argument.in == api::In::path; });
     if (one && !first_of_bulk.empty())
-      throw UsageError(first_of_bulk + " selects many users; a user-id selects one. Take one of them");
-    if (one && expect_ >= 0) throw UsageError("--expect goes with a filter or --all, not with one user-id");
+      throw UsageError(of_batches ? "--batch means a whole batch; an id alone means one invitation. Take one of them"
+                                  : first_of_bulk + " selects many users; a user-id selects one. Take one of them");
+    if (one && expect_ >= 0)
+      throw UsageError(of_batches ? "--expect goes with --batch, not with one invitation"
+                                  : "--expect goes with a filter or --all, not with one user-id");
     if (one) return verb.command;
+    if (batch) return verb.bulk;
+    if (of_batches) throw UsageError("Say which: the id of an invitation, or --batch with the id of a batch");
     if (all && filtered) throw UsageError("--all selects everyone and goes with no filter");
     if (!all && !filtered) throw UsageError("Say who: a user-id, a filter such as --company, or --all");
     return verb.bulk;
@@ -323,7 +343,7 @@ private:
   }
 
   void read_values(const Verb& verb, Invocation& call) const {
-    if (call.command != verb.command) {
+    if (verb.bulk != nullptr && call.command != verb.command && call.command->argument("kind") != nullptr) {
       call.values["kind"] = json::string(key(verb.command->verb));
       call.values["filter"].emplace_object();
     }
@@ -332,7 +352,11 @@ private:
       auto value = value_of(*argument, *option);
       if (const auto equals = argument->field.find('='); equals != std::string_view::npos) {
         if (value.is_bool() && value.get_bool()) {
-          call.values[key(argument->field.substr(0, equals))] = json::string(key(argument->field.substr(equals + 1)));
+          const auto field = argument->field.substr(0, equals);
+          const auto meant = argument->field.substr(equals + 1);
+          if (const std::string said = call.text(field); !said.empty() && said != meant)
+            throw UsageError(fmt::format("--{} and --{} {} do not go together", argument->name, field, said));
+          call.values[key(field)] = json::string(key(meant));
         }
       } else if (argument->in == api::In::filter) {
         call.values["filter"].as_object()[key(argument->field)] = std::move(value);
@@ -342,13 +366,13 @@ private:
     }
     for (const auto& argument : call.command->arguments) {
       if (!argument.required || call.values.contains(key(argument.field))) continue;
-      throw UsageError(fmt::format("{} is missing: {}", argument.field, ways_to_say(*call.command, argument)));
+      throw UsageError(fmt::format("{0} is missing: --{1} {2}", argument.field, argument.name, choice_list(argument)));
     }
-    const bool patches = call.command->method == "PATCH";
-    if (patches && std::ranges::none_of(verb.options, [](const auto& each) {
+    const bool writes_fields = call.command->schema == "RowAnswer";
+    if (writes_fields && std::ranges::none_of(verb.options, [](const auto& each) {
           return each.first->in == api::In::body && each.second->count() > 0;
         })) {
-      throw UsageError("Say what to change");
+      throw UsageError(call.command->method == "PATCH" ? "Say what to change" : "Say who: --id and --name at least");
     }
   }
 

@@ -21,11 +21,20 @@ bool set(const char* variable) {
   return value != nullptr && *value != '\0';
 }
 
+// A step of a review flow reads "payroll (after manager)"; what else has no name stays JSON.
+std::string word_of(const json::value& item) {
+  if (item.is_string()) return std::string(item.get_string());
+  std::string text = text_of(item, "name");
+  if (text.empty()) return json::serialize(item);
+  if (const std::string after = text_of(item, "after"); !after.empty()) text += " (after " + after + ")";
+  return text;
+}
+
 std::string joined(const json::array& items) {
   std::string text;
   for (const auto& item : items) {
     if (!text.empty()) text += ", ";
-    text += item.is_string() ? std::string(item.get_string()) : json::serialize(item);
+    text += word_of(item);
   }
   return text;
 }

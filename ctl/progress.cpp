@@ -9,6 +9,7 @@ namespace invited::ctl {
 namespace {
 
 constexpr std::int64_t rows_a_line = 10'000;  // where the total is not known
+constexpr std::int64_t few = 100;             // done before anybody has read a line about it
 
 }  // namespace
 
@@ -50,6 +51,7 @@ void Progress::update(std::int64_t done, std::int64_t total, std::int64_t failed
     drawn_ = true;
     return;
   }
+  if (total > 0 && total < few) return;
   const auto tenth = total > 0 ? done * 10 / total : done / rows_a_line;
   if (tenth <= tenth_) return;
   tenth_ = tenth;

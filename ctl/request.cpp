@@ -97,8 +97,9 @@ core::ClientRequest request_for(const api::Command& command, const json::object&
   }
   if (dry_run && command.changes) query += fmt::format("{}dry_run=true", query.empty() ? "?" : "&");
   request.target = target + query;
-  request.headers.emplace_back("Accept",
-                               command.answer == api::Answer::stream ? "application/x-ndjson" : "application/json");
+  request.headers.emplace_back("Accept", command.answer == api::Answer::stream ? "application/x-ndjson"
+                                         : command.answer == api::Answer::text ? "text/csv, */*"
+                                                                               : "application/json");
   if (has_body) {
     request.headers.emplace_back("Content-Type", "application/json");
     request.body = json::serialize(body);

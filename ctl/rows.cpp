@@ -84,6 +84,7 @@ int RowReport::finish(const JobEnd& end) {
         writer_.rows(first_);
         output_.line();
       }
+      if (end.failed && !any_) break;
       output_.line(
           fmt::format("{}{}", choice_.dry_run ? "Dry run, nothing was changed: " : "", spoken_counts(end.counts)));
       break;
@@ -92,6 +93,9 @@ int RowReport::finish(const JobEnd& end) {
     throw Failure(exit_failed, "job_failed",
                   end.detail.empty() ? "The job failed; what it had done stays done" : "The job failed: " + end.detail);
   }
+  // What a brake holds is not done yet: the sentence says what to do.
+  if (!end.detail.empty()) output_.remark(end.detail);
+  if (number_of(end.counts, "held_mails") + number_of(end.counts, "held_withdrawals") > 0) return exit_partly;
   return rejected_ || number_of(end.counts, "rejected") > 0 || number_of(end.counts, "failed") > 0 ? exit_partly
                                                                                                    : exit_done;
 }

@@ -29,9 +29,10 @@ Exit exit_for(unsigned status) {
   }
 }
 
-std::string advice_for(unsigned status, const api::Command& command) {
+std::string advice_for(unsigned status, const api::Command& command, std::string_view code = {}) {
   switch (status) {
     case 403:
+      if (code == "four_eyes") return "A colleague can: invitectl review list shows what waits";
       return fmt::format("This needs the role {}: ask to be made a member of its group", api::to_text(command.role));
     case 404:
       if (command.path.find("/users/") != std::string_view::npos)
@@ -75,10 +76,12 @@ std::string member(const json::object& object, std::string_view name) {
     for (const auto& one : errors->get_array()) {
       if (!one.is_object()) continue;
       const auto& item = one.get_object();
+      if (errors->get_array().size() == 1 && member(item, "message") == member(problem, "detail")) continue;
       sentence += fmt::format("\n  {}: {}", printable(member(item, "where")), printable(member(item, "message")));
     }
   }
-  Failure failure(exit_for(response.status), member(problem, "code"), sentence, advice_for(response.status, command));
+  const std::string code = member(problem, "code");
+  Failure failure(exit_for(response.status), code, sentence, advice_for(response.status, command, code));
   failure.problem = problem;
   throw failure;
 }
@@ -161,6 +164,23 @@ bool Session::follow(const api::Command& command, const core::ClientRequest& req
   note(*response);
   if (response->status < 200 || response->status > 299) throw_problem(command, *response);
   return true;
+}
+
+void Session::download(const api::Command& command, const core::ClientRequest& request,
+                       const std::function<void(std::string_view piece)>& sink) {
+  bool began = false;
+  const auto response = client_.send(request, [&](std::string_view piece) {
+    began = true;
+    sink(piece);
+    return true;
+  });
+  if (!response && began) {
+    throw Failure(exit_unreachable, "not_whole", "The answer broke off: what was written is not the whole of it",
+                  "Try again; the daemon's log may say more: journalctl -u invited");
+  }
+  if (!response) throw unreachable(response.error(), socket_);
+  note(*response);
+  if (response->status < 200 || response->status > 299) throw_problem(command, *response);
 }
 
 }  // namespace invited::ctl

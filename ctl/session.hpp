@@ -30,6 +30,10 @@ public:
   // Returns at the stream's end; true if the daemon ended it in order, false if the connection broke.
   bool follow(const api::Command& command, const core::ClientRequest& request, const LineSink& sink);
 
+  // The body of an answer as it comes. Throws Failure unless the daemon answers 2xx and gives all of it.
+  void download(const api::Command& command, const core::ClientRequest& request,
+                const std::function<void(std::string_view piece)>& sink);
+
   // IANA zone that the daemon named with its last answer; empty before that.
   [[nodiscard]] const std::string& zone() const { return zone_; }
 

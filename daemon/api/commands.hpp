@@ -64,6 +64,7 @@ enum class Answer : std::uint8_t {
   object,  // one document
   list,    // {"items": […], "next_cursor": …|null, "total"?: N}
   job,     // 202 {"job": "ID"}; go on with GET /v1/jobs/{id}/events
+  text,    // a file as text/csv or text/tab-separated-values, in pieces
   stream,  // application/x-ndjson, one document a line, {"event":"ping"} every 15 s
 };
 
@@ -85,11 +86,13 @@ struct Command {
   std::vector<Argument> arguments;
   bool changes = false;  // then the query parameter dry_run=true gives the same answer without effect
   bool confirm = false;  // cannot be taken back, or reaches many: invitectl asks, or wants --yes
+  std::string_view confirm_only = {};  // "method=assertion": asks only when this field has this value
   Answer answer = Answer::object;
   std::string_view schema;
   std::vector<unsigned> statuses{200};
   std::vector<Column> columns;
   std::string_view bulk;  // without its positional this verb is the bulk command of that id
+  std::string_view with_file = {};  // with a file (its raw argument, as an option) this verb is the command of that id
   bool in_cli = true;     // false: a step that invitectl takes by itself
 
   [[nodiscard]] const Argument* argument(std::string_view field) const;  // by its name on the wire

@@ -142,6 +142,12 @@ json::object answer_of(const Command& command) {
                      {{"items", {{"type", "array"}, {"items", reference(command.schema)}}},
                       {"next_cursor", {{"type", json::array{"string", "null"}}}},
                       {"total", {{"type", "integer"}}}}}}}}}}}};
+    case Answer::text: {
+      json::object content;
+      for (const auto* type : {"text/csv", "text/tab-separated-values"})
+        content[type] = json::object{{"schema", {{"type", "string"}}}};
+      return {{"description", "A file; cut short if something fails on the way"}, {"content", std::move(content)}};
+    }
     case Answer::stream:
       return {{"description", "One document a line, as it happens"},
               {"content", {{"application/x-ndjson", {{"schema", reference(command.schema)}}}}}};
@@ -163,7 +169,8 @@ json::object operation_of(const Command& command) {
     operation["x-invitectl"] = text_of(
         command.noun.empty() ? std::string(command.verb) : std::string(command.noun) + " " + std::string(command.verb));
   }
-  if (command.confirm) operation["x-confirm"] = true;
+  if (command.confirm)
+    operation["x-confirm"] = command.confirm_only.empty() ? json::value(true) : json::value(command.confirm_only);
   if (auto parameters = parameters_of(command); !parameters.empty()) operation["parameters"] = std::move(parameters);
   if (auto body = body_of(command); !body.empty()) operation["requestBody"] = std::move(body);
   return operation;

@@ -45,7 +45,9 @@ constexpr std::string_view text = R"json({
     "employment_template": {"type": "string"},
     "review": {"type": "string", "enum": ["none", "pending", "approved", "rejected"]},
     "withdrawn": {"type": "boolean"},
-    "sign_in_url": {"type": ["string", "null"]},
+    "sign_in_url": {"type": ["string", "null"], "description": "Connected: where this person signs in"},
+    "sign_in_help": {"type": ["string", "null"], "description": "Connected: the company's own words on it, in the user's language"},
+    "sign_in_mail": {"anyOf": [{"$ref": "#/components/schemas/Delivery"}, {"type": "null"}], "description": "The mail \"your sign-in is ready\", where the company sends it"},
     "source": {"type": "string"},
     "created_at": {"type": "string", "format": "date-time"},
     "updated_at": {"type": "string", "format": "date-time"},
@@ -94,18 +96,36 @@ constexpr std::string_view text = R"json({
   "properties": {
     "line": {"type": "integer", "description": "0: not from a file"},
     "user": {"type": "string"},
-    "result": {"type": "string", "description": "created, updated, unchanged, ignored: CODE or rejected: CODE"},
+    "result": {"type": "string", "description": "created, updated, unchanged, ignored: CODE or rejected: CODE; noted: CODE is about the file and not counted"},
     "reason": {"type": "string"},
     "applied": {"type": "string", "enum": ["created", "updated", "unchanged", "ignored", "rejected"], "description": "What the row's other columns did"},
-    "column": {"type": "string"},
+    "column": {"type": "string", "description": "What it is about, as the file calls it"},
+    "field": {"type": "string", "description": "The same by the name that it has in this API"},
     "message": {"type": "string"}}},
 "RowAnswer": {
   "description": "A row result with the user as it is now (in a dry run: as it would be).",
   "type": "object", "required": ["result", "user"],
   "properties": {
     "result": {"type": "string"}, "reason": {"type": "string"}, "applied": {"type": "string"},
-    "column": {"type": "string"}, "message": {"type": "string"},
+    "column": {"type": "string"}, "field": {"type": "string"}, "message": {"type": "string"},
     "user": {"$ref": "#/components/schemas/User"}}},
+"Banner": {
+  "description": "What the HR system shows to a user during the preparation phase.",
+  "type": "object", "required": ["user", "show", "phase", "connection", "reason", "locale", "text"],
+  "properties": {
+    "user": {"type": "string"},
+    "show": {"type": "boolean"},
+    "phase": {"type": "string", "enum": ["preparation", "live"]},
+    "connection": {"type": "string", "enum": ["not_connected", "pending", "connected"]},
+    "reason": {"type": "string", "description": "Stable code"},
+    "locale": {"type": "string", "enum": ["sv", "en"]},
+    "text": {"type": ["string", "null"], "description": "The sentence to show, in locale; null where nothing is shown"}}},
+"SelfServicePage": {
+  "description": "The page on which a user types her own login email. The URL is a secret.",
+  "type": "object", "required": ["url", "expires_at"],
+  "properties": {
+    "url": {"type": ["string", "null"], "format": "uri"},
+    "expires_at": {"type": "string", "format": "date-time"}}},
 "SendAnswer": {
   "description": "What the send did: a mail goes out, or the user is connected without one.",
   "type": "object", "required": ["action", "user"],
@@ -122,8 +142,41 @@ constexpr std::string_view text = R"json({
     "local": {"type": ["string", "null"], "description": "2026-11-30T09:00, in zone"},
     "zone": {"type": "string"},
     "at": {"type": ["string", "null"], "format": "date-time"},
+    "ends_at": {"type": ["string", "null"], "format": "date-time", "description": "End of the link: of the open one, or of the one that this mail would carry"},
     "reason": {"type": "string", "description": "Stable code"},
     "text": {"type": "string"}}},
+"PlanChange": {
+  "description": "What an import would change in the plan of one user.",
+  "type": "object", "required": ["user", "before", "after"],
+  "properties": {
+    "user": {"type": "string"}, "name": {"type": "string"},
+    "line": {"type": "integer"}, "result": {"type": "string", "description": "Of the row"},
+    "before": {"type": "array", "items": {"$ref": "#/components/schemas/PlanItem"}},
+    "after": {"type": "array", "items": {"$ref": "#/components/schemas/PlanItem"}}}},
+"Risk": {
+  "description": "A link that may fail its person.",
+  "type": "object", "required": ["user", "risk", "state", "at", "ends_at"],
+  "properties": {
+    "user": {"type": "string"}, "name": {"type": "string"},
+    "risk": {"type": "string", "enum": ["no_working_day", "ends_before_start", "start_moved"]},
+    "state": {"type": "string", "enum": ["sent", "planned"]},
+    "local": {"type": "string", "description": "When the mail was accepted, or is planned"},
+    "zone": {"type": "string"},
+    "at": {"type": "string", "format": "date-time"},
+    "ends_at": {"type": "string", "format": "date-time"},
+    "start_date": {"type": ["string", "null"], "format": "date"},
+    "text": {"type": "string"}}},
+"RehearsalEvent": {
+  "description": "A piece of a rehearsal: how far it is, a piece of a file (pieces of the same name belong together, in order), or its end.",
+  "type": "object", "required": ["event"],
+  "properties": {
+    "event": {"type": "string", "enum": ["progress", "file", "done", "ping"]},
+    "done": {"type": "integer", "description": "Days that are over"},
+    "total": {"type": "integer"},
+    "name": {"type": "string", "description": "Relative path of the file"},
+    "text": {"type": "string"},
+    "state": {"type": "string", "enum": ["done", "failed"]},
+    "detail": {"type": "string"}}},
 "Why": {
   "description": "What happens next for a user, the chain of reasons (the deciding one last), and what would change it.",
   "type": "object", "required": ["user", "next", "reasons"],
@@ -138,6 +191,8 @@ constexpr std::string_view text = R"json({
       "type": "object", "required": ["change", "next"],
       "properties": {
         "change": {"type": "string", "description": "approved today"},
+        "reason": {"type": "string", "description": "Stable code of what would decide then"},
+        "text": {"type": "string"},
         "next": {"anyOf": [{"$ref": "#/components/schemas/PlanItem"}, {"type": "null"}]}}}}}},
 "Skipped": {
   "description": "Who is left out of a bulk send, by reason (verified_domain: connected instead).",
@@ -167,14 +222,58 @@ constexpr std::string_view text = R"json({
     "start_date": {"type": ["string", "null"], "format": "date"},
     "actor": {"type": "string"}, "reason": {"type": "string"},
     "decided_at": {"type": ["string", "null"], "format": "date-time"},
+    "flow": {"type": "string", "description": "The review flow it is in"},
+    "four_eyes": {"type": "boolean", "description": "Who entered the hire cannot approve it"},
+    "open_steps": {"type": "array", "items": {"type": "string"}, "description": "Steps that may be approved now"},
+    "steps": {"type": "array", "items": {
+      "type": "object", "required": ["name", "state"],
+      "properties": {
+        "name": {"type": "string"},
+        "state": {"type": "string", "enum": ["approved", "open", "waiting"]},
+        "after": {"type": "string", "description": "The step that must be approved before"},
+        "actor": {"type": "string"},
+        "approved_at": {"type": ["string", "null"], "format": "date-time"}}}},
     "next": {"anyOf": [{"$ref": "#/components/schemas/PlanItem"}, {"type": "null"}]}}},
+"Flow": {
+  "description": "A review flow of the configuration.",
+  "type": "object", "required": ["name", "active", "four_eyes", "steps"],
+  "properties": {
+    "name": {"type": "string"},
+    "active": {"type": "boolean", "description": "false: hires pass without a review"},
+    "four_eyes": {"type": "boolean"},
+    "steps": {"type": "array", "items": {"type": "object", "required": ["name"], "properties": {
+      "name": {"type": "string"}, "after": {"type": "string"}}}},
+    "employment_templates": {"type": "string", "description": "Those that choose it"}}},
+"Template": {
+  "description": "An employment template of the configuration, with what its user template gives a new user.",
+  "type": "object", "required": ["name", "user_template", "review_flow"],
+  "properties": {
+    "name": {"type": "string"}, "user_template": {"type": "string"}, "review_flow": {"type": "string"},
+    "company": {"type": "string"}, "department": {"type": "string"},
+    "roles": {"type": "array", "items": {"type": "string"}},
+    "locale": {"type": "string"},
+    "leaver_days": {"type": ["integer", "null"]},
+    "user_id": {"type": "string", "description": "Pattern of the user-id"},
+    "login_email": {"type": "string", "description": "Pattern of the login email"}}},
 "Domain": {
   "type": "object", "required": ["name", "state"],
   "properties": {
     "name": {"type": "string"},
     "state": {"type": "string", "enum": ["pending", "verified", "lapsed"]},
-    "method": {"type": "string"}, "actor": {"type": "string"},
-    "since": {"type": "string", "format": "date-time"}}},
+    "method": {"type": "string", "enum": ["dns", "assertion"]}, "actor": {"type": "string"},
+    "since": {"type": "string", "format": "date-time"},
+    "record": {"type": ["object", "null"], "required": ["name", "type", "value"],
+      "description": "What must stand in the DNS; null: nothing was asked for (an assertion, or a dry run).",
+      "properties": {"name": {"type": "string"}, "type": {"type": "string"}, "value": {"type": "string"}}},
+    "checked_at": {"type": ["string", "null"], "format": "date-time"},
+    "next_check_at": {"type": ["string", "null"], "format": "date-time"},
+    "failing_since": {"type": ["string", "null"], "format": "date-time", "description": "Proven, and since then the DNS says that the record is gone"},
+    "lapses_at": {"type": ["string", "null"], "format": "date-time", "description": "Unless the record comes back before"},
+    "detail": {"type": "string", "description": "What the last look found"},
+    "check": {"type": "object", "required": ["found", "seen"], "description": "What domain verify found just now.",
+      "properties": {
+        "found": {"type": "string", "enum": ["right", "wrong", "missing", "no_answer"]},
+        "seen": {"type": "array", "items": {"type": "string"}, "description": "The other TXT records of that name"}}}}},
 "Source": {
   "type": "object", "required": ["name", "plugin", "state"],
   "properties": {
@@ -220,7 +319,7 @@ constexpr std::string_view text = R"json({
   "type": "object", "required": ["id", "kind", "state"],
   "properties": {
     "id": {"type": "string"},
-    "kind": {"type": "string", "enum": ["import", "sync", "send-verification"]},
+    "kind": {"type": "string", "enum": ["import", "sync", "send-verification", "release-batch", "discard-batch"]},
     "state": {"type": "string", "enum": ["running", "done", "failed"]},
     "dry_run": {"type": "boolean"},
     "actor": {"type": "string"},
@@ -229,12 +328,44 @@ constexpr std::string_view text = R"json({
     "ended_at": {"type": ["string", "null"], "format": "date-time"},
     "counts": {"$ref": "#/components/schemas/Counts"},
     "detail": {"type": "string"}}},
+"Batch": {
+  "description": "What one run would do at once. Above a brake it is held as a whole.",
+  "type": "object", "required": ["id", "cause", "state", "reason", "detail", "mails", "withdrawals", "created_at"],
+  "properties": {
+    "id": {"type": "string", "format": "uuid"},
+    "cause": {"type": "string", "enum": ["import", "sync", "push", "schedule", "settings"]},
+    "source": {"type": "string", "description": "Name of the source; empty: none"},
+    "actor": {"type": "string", "description": "Whose run it was"},
+    "state": {"type": "string", "enum": ["open", "filling", "held", "releasing", "discarding", "released", "discarded"]},
+    "reason": {"type": "string", "enum": ["", "too_many_at_once", "too_many_withdrawn"], "description": "Why it is held"},
+    "detail": {"type": "string", "description": "The same as a sentence"},
+    "mails": {"type": "integer", "description": "As counted when it was decided"},
+    "withdrawals": {"type": "integer", "description": "Likewise; disabled users count"},
+    "decided_by": {"type": "string"}, "decided_at": {"type": ["string", "null"], "format": "date-time"},
+    "created_at": {"type": "string", "format": "date-time"},
+    "waiting": {"$ref": "#/components/schemas/BatchCounts", "description": "What waits in it now; where one is shown"},
+    "companies": {"type": "array", "description": "The same for each company; where one is shown", "items": {"$ref": "#/components/schemas/BatchCounts"}},
+    "examples": {"type": "array", "description": "The first of those who wait; where one is shown", "items": {
+      "type": "object", "required": ["user", "act"],
+      "properties": {
+        "user": {"type": "string"}, "name": {"type": "string"}, "login_email": {"type": "string"},
+        "start_date": {"type": ["string", "null"], "format": "date"},
+        "act": {"type": "string", "enum": ["release", "withdraw", "disable"]}}}}}},
+"BatchCounts": {
+  "type": "object", "required": ["mails", "withdrawals", "disablings"],
+  "properties": {
+    "company": {"type": "string", "description": "Key of the company; empty: the organisation itself"},
+    "mails": {"type": "integer"}, "withdrawals": {"type": "integer"}, "disablings": {"type": "integer"}}},
 "Counts": {
-  "description": "Import and sync: rows by outcome. Bulk send: sent, connected, failed, and skipped by reason.",
+  "description": "Import and sync: rows by outcome, and what a brake holds. Bulk send: sent, connected, failed, and skipped by reason. Batch: released, withdrawn, disabled, discarded, kept, and skipped by reason.",
   "type": "object",
   "properties": {
     "created": {"type": "integer"}, "updated": {"type": "integer"}, "unchanged": {"type": "integer"},
     "ignored": {"type": "integer"}, "rejected": {"type": "integer"},
+    "held_mails": {"type": "integer", "description": "Kept back until a person decides about the batch"},
+    "held_withdrawals": {"type": "integer", "description": "Likewise"},
+    "released": {"type": "integer"}, "withdrawn": {"type": "integer"}, "disabled": {"type": "integer"},
+    "discarded": {"type": "integer"}, "kept": {"type": "integer"},
     "sent": {"type": "integer"}, "connected": {"type": "integer"}, "failed": {"type": "integer"},
     "skipped": {"$ref": "#/components/schemas/Skipped"}}},
 "JobEvent": {
@@ -242,15 +373,16 @@ constexpr std::string_view text = R"json({
   "type": "object", "required": ["event"],
   "properties": {
     "seq": {"type": "integer", "description": "Go on after a broken stream with from = seq + 1"},
-    "event": {"type": "string", "enum": ["snapshot", "row", "progress", "ping", "done"]},
+    "event": {"type": "string", "enum": ["snapshot", "row", "change", "progress", "ping", "done"]},
     "job": {"$ref": "#/components/schemas/Job", "description": "snapshot"},
     "row": {"$ref": "#/components/schemas/RowResult", "description": "row"},
+    "change": {"$ref": "#/components/schemas/PlanChange", "description": "change, of a plan with a file"},
     "done": {"type": "integer", "description": "progress"},
     "total": {"type": ["integer", "null"], "description": "progress"},
     "failed": {"type": "integer", "description": "progress"},
     "state": {"type": "string", "enum": ["done", "failed"], "description": "done"},
     "counts": {"$ref": "#/components/schemas/Counts", "description": "done"},
-    "detail": {"type": "string", "description": "done: why it failed"}}},
+    "detail": {"type": "string", "description": "done: why it failed, or what the counts do not say"}}},
 "AuditEvent": {
   "type": "object", "required": ["seq", "at", "actor", "action", "subject"],
   "properties": {

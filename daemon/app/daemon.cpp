@@ -17,11 +17,15 @@
 #include "app/mail_writer.hpp"
 #include "app/plugin_desk.hpp"
 #include "app/plugin_state.hpp"
+#include "app/rehearsal_child.hpp"
+#include "app/templates.hpp"
 #include "control/server.hpp"
 #include "core/events.hpp"
 #include "core/log.hpp"
 #include "core/sd_notify.hpp"
+#include "dns/txt_resolver.hpp"
 #include "plugin/registry.hpp"
+#include "render/banner.hpp"
 #include "service/connecting.hpp"
 #include "service/scheduler.hpp"
 #include "service/sweep.hpp"
@@ -39,6 +43,7 @@ using core::Milliseconds;
 
 constexpr Milliseconds stop_grace{20'000};
 constexpr Milliseconds plugin_grace{10'000};
+constexpr Milliseconds hurried_plugin_grace{1'000};
 constexpr Milliseconds fence_each{60'000};
 
 plugin::SecretPlaces secret_places(const config::Config& config) {
@@ -51,24 +56,6 @@ std::vector<config::Instance> all_instances(const config::Config& config) {
   all.insert(all.end(), config.transports.begin(), config.transports.end());
   all.insert(all.end(), config.identities.begin(), config.identities.end());
   return all;
-}
-
-// Templates and translations lie beside the program: PREFIX/sbin → PREFIX/share/invited, and the same in a build
-// folder.
-std::filesystem::path share_folder() {
-  std::error_code error;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  return program.parent_path().parent_path() / "share" / "invited";
-}
-
-core::Result<std::shared_ptr<const render::Templates>> load_templates(const config::Config& config) {
-  render::TemplateFolders folders;
-  if (config.templates_dir) folders.templates.push_back(*config.templates_dir);
-  folders.templates.push_back(share_folder() / "templates");
-  folders.translations = share_folder() / "locale";
-  auto loaded = render::Templates::load(folders);
-  if (!loaded) return core::fail(loaded.error());
-  return std::make_shared<const render::Templates>(std::move(*loaded));
 }
 
 core::Result<void> make_folder(const std::filesystem::path& folder, unsigned mode) {
@@ -103,6 +90,12 @@ void tell_errors(const config::Errors& errors) {
   for (const auto& error : errors) fmt::print(stderr, "{}\n", config::line(error));
 }
 
+void tell_left_behind(const std::vector<std::string>& instances) {
+  for (const auto& name : instances)
+    log::error(events::plugin_stuck, "A plugin instance did not come back; the process ends without it",
+               {{"instance", name}});
+}
+
 web::ClientAddress client_address(config::ClientAddressHeader header) {
   switch (header) {
     case config::ClientAddressHeader::x_real_ip:
@@ -115,17 +108,30 @@ web::ClientAddress client_address(config::ClientAddressHeader header) {
   return web::ClientAddress::connection;
 }
 
-// The right side of Message-IDs: the sender's domain.
-std::string message_id_domain(const config::Config& config) {
-  const auto& address = config.mail.from.address;
-  return address.substr(address.rfind('@') + 1);
+service::IntakeContext route_context(const std::string& source, std::shared_ptr<service::Gathering> gathering) {
+  service::IntakeContext context;
+  context.source = source;
+  context.actor = "source:" + source;
+  context.gathering = std::move(gathering);
+  return context;
 }
 
-// A request under a prefix that a source plugin registered: its records go the way of all records.
+// A request under a prefix that a source plugin registered: its records go the way of all records, each request is a
+// batch.
 awaitable<core::HttpResponse> serve_route(plugin::SourceAdapter* source, service::Intake* intake,
-                                          std::function<void()> applied, core::HttpRequest request) {
-  service::Intake::Run run(*intake, {source->name(), "source:" + source->name(), false}, {});
-  const auto reply = co_await source->handle_http(std::move(request), run.sink());
+                                          service::Batches* batches, std::function<void()> applied,
+                                          core::HttpRequest request) {
+  const auto gathering = batches->gather(model::BatchCause::push, source->name(), "source:" + source->name());
+  service::Intake::Run run(*intake, route_context(source->name(), gathering), {});
+  std::exception_ptr trouble;
+  core::Result<model::SourceReply> reply;
+  try {
+    reply = co_await source->handle_http(std::move(request), run.sink());
+  } catch (...) {
+    trouble = std::current_exception();
+  }
+  (void)co_await batches->settle(gathering, false);
+  if (trouble) std::rethrow_exception(trouble);
   if (!run.results().empty()) applied();
   core::HttpResponse response;
   if (!reply) {
@@ -143,8 +149,10 @@ awaitable<core::HttpResponse> serve_route(plugin::SourceAdapter* source, service
 // Everything that lives from start to stop, in the order of dependence.
 class Daemon {
 public:
-  Daemon(asio::io_context& io, config::Config config, Options options, std::unique_ptr<store::Db> db)
-      : io_(io), config_(std::move(config)), options_(std::move(options)), db_(std::move(db)) {}
+  // `signals` is empty: the daemon fills it once it serves, so that a signal during the start ends the process.
+  Daemon(asio::io_context& io, asio::signal_set& signals, config::Config config, Options options,
+         std::unique_ptr<store::Db> db)
+      : io_(io), signals_(signals), config_(std::move(config)), options_(std::move(options)), db_(std::move(db)) {}
 
   // Builds everything; an error has been told.
   awaitable<int> start();
@@ -158,12 +166,16 @@ private:
   bool listen();
   void tell_ready(std::int64_t users) const;
   void connect_wakeups();
+  awaitable<void> pass_reviews();
   awaitable<void> watchdog();
   awaitable<void> advance_fence();
   awaitable<void> confirm_state(std::string actor);
   void reload();
+  void hurry_at_next_signal();
 
   asio::io_context& io_;
+  asio::signal_set& signals_;
+  bool hurry_ = false;  // told a second time to stop
   config::Config config_;
   Options options_;
   std::unique_ptr<store::Db> db_;
@@ -187,6 +199,7 @@ private:
   std::unique_ptr<TemplateMailWriter> mail_writer_;
   std::shared_ptr<service::Planner> planner_;
   service::SendingGate gate_;
+  std::unique_ptr<service::Batches> batches_;
   std::unique_ptr<service::Intake> intake_;
   std::unique_ptr<service::Fetching> fetching_;
   std::unique_ptr<service::Scheduler> scheduler_;
@@ -195,10 +208,13 @@ private:
   std::unique_ptr<service::Sweep> sweep_;
   std::unique_ptr<service::Reviews> reviews_;
   std::unique_ptr<service::Users> users_;
+  std::unique_ptr<dns::TxtResolver> dns_;
   std::unique_ptr<service::Domains> domains_;
   std::unique_ptr<service::Bulk> bulk_;
   std::unique_ptr<service::Queries> queries_;
   std::unique_ptr<service::Links> links_;
+  std::unique_ptr<service::SelfService> self_service_;
+  std::unique_ptr<Rehearsals> rehearsals_;
   std::unique_ptr<control::Jobs> jobs_;
   std::unique_ptr<control::Desk> desk_;
   std::unique_ptr<control::Server> control_;
@@ -253,7 +269,7 @@ void Daemon::make_registry() {
   setup.clock = &clock_;
   setup.plugin_dirs = config_.plugin_dirs;
   setup.secrets = secret_places(config_);
-  setup.reserved_routes = {"/v/", "/style.css"};
+  setup.reserved_routes = {"/s/", "/v/", "/style.css"};
   setup.state = plugin_state_.get();
   registry_ = std::make_unique<plugin::Registry>(std::move(setup));
 }
@@ -267,9 +283,10 @@ void Daemon::make_services() {
   model::Identity& identity = *registry_->identity(config_.identity);
   std::vector<model::Source*> sources;
   for (const auto& source : registry_->sources()) sources.push_back(source.get());
+  batches_ = std::make_unique<service::Batches>(*store_, clock_, planner_, config_.brakes);
   intake_ = std::make_unique<service::Intake>(*store_, clock_, planner_);
-  fetching_ = std::make_unique<service::Fetching>(*store_, clock_, executor, *intake_, gate_, sources);
-  scheduler_ = std::make_unique<service::Scheduler>(*store_, clock_, executor, planner_, gate_);
+  fetching_ = std::make_unique<service::Fetching>(*store_, clock_, executor, *intake_, *batches_, gate_, sources);
+  scheduler_ = std::make_unique<service::Scheduler>(*store_, clock_, executor, planner_, *batches_, gate_);
   service::DeliverySettings delivery;
   delivery.base_url = config_.web.base_url;
   delivery.max_attempts = config_.mail.max_attempts;
@@ -279,11 +296,21 @@ void Daemon::make_services() {
   sweep_ = std::make_unique<service::Sweep>(*store_, clock_, planner_);
   reviews_ = std::make_unique<service::Reviews>(*store_, clock_, planner_);
   users_ = std::make_unique<service::Users>(*store_, clock_, planner_);
-  domains_ = std::make_unique<service::Domains>(*store_, clock_, executor, planner_);
+  dns_ = std::make_unique<dns::TxtResolver>(
+      executor, clock_, dns::Settings{config_.dns.servers, Milliseconds{config_.dns.timeout_ms}, config_.dns.tries});
+  domains_ = std::make_unique<service::Domains>(
+      *store_, clock_, executor, planner_, *dns_,
+      service::DomainSettings{std::chrono::hours{config_.domains.recheck_hours},
+                              std::chrono::minutes{config_.domains.pending_recheck_minutes},
+                              std::chrono::days{config_.domains.lapse_after_days}});
   bulk_ =
       std::make_unique<service::Bulk>(*store_, clock_, planner_, std::chrono::minutes{config_.limits.cooldown_minutes});
   queries_ = std::make_unique<service::Queries>(*store_, clock_, planner_);
   links_ = std::make_unique<service::Links>(*store_, clock_, planner_, *tokens_, config_.limits.new_links_per_hour);
+  self_service_ =
+      std::make_unique<service::SelfService>(*store_, clock_, planner_, *tokens_, config_.web.base_url,
+                                             std::chrono::minutes{config_.limits.self_service_minutes});
+  rehearsals_ = std::make_unique<Rehearsals>(config_, options_.config_file, *store_, clock_, scope_, executor);
   jobs_ = std::make_unique<control::Jobs>(clock_, ids_, executor);
 
   std::vector<control::TransportInfo> transports;
@@ -302,9 +329,11 @@ void Daemon::make_services() {
       .policies = planner_->policies(),
       .queries = *queries_,
       .users = *users_,
+      .self_service = *self_service_,
       .reviews = *reviews_,
       .domains = *domains_,
       .bulk = *bulk_,
+      .batches = *batches_,
       .fetching = *fetching_,
       .delivery = *delivery_,
       .gate = gate_,
@@ -317,19 +346,25 @@ void Daemon::make_services() {
       .version = INVITED_VERSION,
       .started_at = clock_.now(),
       .import_bytes = static_cast<std::uint64_t>(config_.limits.import_max_mib) * 1024 * 1024,
+      .banner_text =
+          [this](std::string_view reason, std::string_view locale, const std::string& organisation) {
+            return render::banner_text(templates_->translations(), render::choose_locale({.query = locale}), reason,
+                                       organisation);
+          },
+      .rehearse = [this](control::RehearsalRequest request) { return rehearsals_->begin(std::move(request)); },
       .confirm_state = [this](std::string actor) { return confirm_state(std::move(actor)); },
   });
   control_ = std::make_unique<control::Server>(
       executor, *desk_,
       control::RoleGroups{config_.control.viewer_group, config_.control.operator_group, config_.control.admin_group});
   web_ = std::make_unique<web::Server>(
-      executor, clock_, *links_, templates_, planner_->policies(),
+      executor, clock_, *links_, *self_service_, templates_, planner_->policies(),
       web::Settings{config_.web.base_url, client_address(config_.web.client_address_header)},
       [this](const core::HttpRequest& request) -> std::optional<awaitable<core::HttpResponse>> {
         auto* source = registry_->route(request.path);
         if (source == nullptr) return std::nullopt;
         return serve_route(
-            source, intake_.get(),
+            source, intake_.get(), batches_.get(),
             [this] {
               delivery_->ring();
               connecting_->ring();
@@ -353,14 +388,18 @@ awaitable<int> Daemon::start() {
   make_services();
   if (!listen()) co_return EX_UNAVAILABLE;
 
+  (void)co_await batches_->settle_left_open();
+  (void)co_await pass_reviews();
   (void)co_await scheduler_->plan_again_if_settings_changed();
   scope_.spawn("delivery", delivery_->run());
   scope_.spawn("scheduler", scheduler_->run());
   scope_.spawn("connecting", connecting_->run());
   scope_.spawn("sweep", sweep_->run());
   scope_.spawn("domains", domains_->run());
+  scope_.spawn("domain checks", domains_->run_checks());
   fetching_->start(scope_);
   scope_.spawn("interrupted bulk sends", control::resume_bulk(*desk_));
+  scope_.spawn("interrupted batches", control::resume_batches(*desk_));
   scope_.spawn("fence", advance_fence());
   scope_.spawn("watchdog", watchdog());
   const auto counts = co_await queries_->counts();
@@ -422,14 +461,23 @@ void Daemon::connect_wakeups() {
   reviews_->on_released(work);
   users_->on_work(work);
   bulk_->on_work(work);
+  batches_->on_work(work);
   domains_->on_task(work);
   sweep_->on_task(work);
   links_->on_confirmed(work);
   links_->on_released(work);
+  self_service_->on_work(work);
   gate_.on_open([this] {
     scheduler_->ring();
     delivery_->ring();
   });
+}
+
+// What the configured flows let pass now is a batch like any other.
+awaitable<void> Daemon::pass_reviews() {
+  const auto gathering = batches_->gather(model::BatchCause::settings, "", "daemon");
+  (void)co_await reviews_->settle_all(gathering);
+  (void)co_await batches_->settle(gathering, false);
 }
 
 awaitable<void> Daemon::watchdog() {
@@ -484,32 +532,39 @@ void Daemon::reload() {
 }
 
 awaitable<void> Daemon::serve() {
-  asio::signal_set signals(io_, SIGTERM, SIGINT, SIGHUP);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
   while (true) {
-    const int signal = co_await signals.async_wait(asio::use_awaitable);
+    const int signal = co_await signals_.async_wait(asio::use_awaitable);
     if (signal != SIGHUP) co_return;
     reload();
   }
 }
 
+void Daemon::hurry_at_next_signal() {
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    if (signal != SIGHUP) hurry_ = true;
+    hurry_at_next_signal();
+  });
+}
+
 awaitable<int> Daemon::stop() {
   core::sd::stopping("Stopping; mails on their way are finished first");
   log::info(events::daemon_stopped, "Stopping", {});
+  hurry_at_next_signal();
   if (web_) co_await web_->stop(Milliseconds{2'000});
   if (control_) co_await control_->stop(Milliseconds{2'000});
   // No new work; what is outstanding may end within the grace, else it is found claimed at the next start.
   gate_.hold("The daemon is stopping.");
   const auto until = clock_.monotonic() + stop_grace;
-  while (delivery_ && delivery_->status().outstanding > 0 && clock_.monotonic() < until)
+  while (delivery_ && delivery_->status().outstanding > 0 && clock_.monotonic() < until && !hurry_)
     co_await clock_.sleep_for(Milliseconds{20});
   scope_.stop();
   co_await scope_.join();
   bool left_behind = false;
   if (registry_) {
-    const auto names = co_await registry_->stop(plugin_grace);
-    for (const auto& name : names)
-      log::error(events::plugin_stuck, "A plugin instance did not come back; the process ends without it",
-                 {{"instance", name}});
+    const auto names = co_await registry_->stop(hurry_ ? hurried_plugin_grace : plugin_grace);
+    tell_left_behind(names);
     left_behind = !names.empty();
   }
   if (left_behind) {
@@ -546,8 +601,12 @@ struct Checker {
   static awaitable<int> run(Checker checker) {
     const auto errors = co_await checker.registry->load_all(checker.instances);
     tell_errors(errors);
-    co_await checker.registry->stop(plugin_grace);
-    co_return errors.empty() ? EX_OK : EX_CONFIG;
+    const int code = errors.empty() ? EX_OK : EX_CONFIG;
+    const auto names = co_await checker.registry->stop(plugin_grace);
+    tell_left_behind(names);
+    // A thread that did not come back still uses what the end of this process would take away.
+    if (!names.empty()) std::_Exit(code);
+    co_return code;
   }
 };
 
@@ -570,7 +629,7 @@ int check_config(const config::Config& config) {
   setup.clock = &clock;
   setup.plugin_dirs = config.plugin_dirs;
   setup.secrets = secret_places(config);
-  setup.reserved_routes = {"/v/", "/style.css"};
+  setup.reserved_routes = {"/s/", "/v/", "/style.css"};
   plugin::Registry registry(std::move(setup));
   if (auto templates = load_templates(config); !templates) {
     fmt::print(stderr, "{}: {}\n", templates.error().location, templates.error().message);
@@ -592,8 +651,15 @@ int run(config::Config config, const Options& options) {
     return exit_code_of(db.error());
   }
   asio::io_context io(1);
-  Daemon daemon(io, std::move(config), options, std::move(*db));
-  return run_to_end(io, Life::run(&daemon));
+  int code = EX_OK;
+  {
+    asio::signal_set signals(io);
+    Daemon daemon(io, signals, std::move(config), options, std::move(*db));
+    code = run_to_end(io, Life::run(&daemon));
+  }
+  // It has stopped: one who asks again must not see it die of the signal.
+  for (const int signal : {SIGTERM, SIGINT}) (void)std::signal(signal, SIG_IGN);
+  return code;
 }
 
 }  // namespace invited::app

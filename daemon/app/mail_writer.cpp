@@ -2,29 +2,53 @@
 
 namespace invited::app {
 
-core::Result<model::OutgoingMail> TemplateMailWriter::write(const service::MailFacts& facts, const std::string& link,
-                                                            const model::Policy& policy, core::Instant now) {
-  render::VerificationMail mail;
-  mail.from = {mail_.from.name, mail_.from.address};
+namespace {
+
+// What both mails say about sender and receiver.
+template <class Mail>
+Mail addressed(const config::Mail& settings, const service::MailFacts& facts, const model::Policy& policy,
+               core::Instant now) {
+  Mail mail;
+  mail.from = {settings.from.name, settings.from.address};
   mail.to = {facts.user.name, facts.invitation.login_email};
-  if (mail_.reply_to) mail.reply_to = render::Mailbox{mail_.reply_to->name, mail_.reply_to->address};
+  if (settings.reply_to) mail.reply_to = render::Mailbox{settings.reply_to->name, settings.reply_to->address};
   mail.organisation = policy.name;
   mail.locale =
       render::choose_locale({.query = {}, .user = facts.user.locale, .company = policy.locale, .accept_language = {}});
-  mail.link = link;
-  // The shortest promise: as if the mail were accepted now. Accepted later, the link only lives longer (PRODUCT §3).
-  mail.last_valid_day = model::link_last_day(now, policy.zone, policy.valid_days);
   mail.zone = policy.zone;
   mail.message_id = facts.delivery.message_id;
   mail.date = now;
-  auto rendered = render::render_mail(*templates_, mail);
-  if (!rendered) return core::fail(rendered.error());
+  return mail;
+}
+
+core::Result<render::RenderedMail> rendered(const render::Templates& templates, const config::Mail& settings,
+                                            const service::MailFacts& facts, const std::string& link,
+                                            const model::Policy& policy, core::Instant now) {
+  if (facts.delivery.kind == model::DeliveryKind::sign_in_ready) {
+    auto mail = addressed<render::SignInReadyMail>(settings, facts, policy, now);
+    mail.sign_in_url = policy.sign_in.address(facts.provider_url);
+    mail.help = policy.sign_in.help(render::tag(mail.locale));
+    return render::render_mail(templates, mail);
+  }
+  auto mail = addressed<render::VerificationMail>(settings, facts, policy, now);
+  mail.link = link;
+  // The shortest promise: as if the mail were accepted now. Accepted later, the link only lives longer (PRODUCT §3).
+  mail.last_valid_day = model::link_last_day(now, policy.zone, policy.valid_days);
+  return render::render_mail(templates, mail);
+}
+
+}  // namespace
+
+core::Result<model::OutgoingMail> TemplateMailWriter::write(const service::MailFacts& facts, const std::string& link,
+                                                            const model::Policy& policy, core::Instant now) {
+  auto made = rendered(*templates_, mail_, facts, link, policy, now);
+  if (!made) return core::fail(made.error());
   model::OutgoingMail out;
-  out.envelope_from = std::move(rendered->envelope_from);
-  out.envelope_to = std::move(rendered->envelope_to);
-  out.bytes = std::move(rendered->bytes);
-  out.needs_smtputf8 = rendered->needs_smtputf8;
-  out.eight_bit = rendered->eight_bit;
+  out.envelope_from = std::move(made->envelope_from);
+  out.envelope_to = std::move(made->envelope_to);
+  out.bytes = std::move(made->bytes);
+  out.needs_smtputf8 = made->needs_smtputf8;
+  out.eight_bit = made->eight_bit;
   return out;
 }
 

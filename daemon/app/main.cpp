@@ -4,10 +4,12 @@
 #include <sys/prctl.h>
 #include <sysexits.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <iostream>
 
 #include "app/daemon.hpp"
+#include "app/rehearse.hpp"
 #include "core/log.hpp"
 
 namespace {
@@ -17,9 +19,21 @@ namespace po = boost::program_options;
 int run(int argc, char** argv) {
   po::options_description options("invited - from the people an HR system knows to a working sign-in\n\nOptions");
   std::string file;
+  invited::control::RehearsalRequest rehearsal;
   options.add_options()("config", po::value<std::string>(&file)->value_name("FILE"),
                         "configuration (default: /etc/invited/invited.yaml)")(
       "check-config", "check the configuration and every plugin in it, then exit: 0 good, 78 with every error told")(
+      "rehearse", "play the coming days on a copy of the state (--database), then exit; see invitectl rehearse --help")(
+      "database", po::value<std::string>()->value_name("FILE"), "rehearse: a copy of the state; it is changed")(
+      "from", po::value<std::string>(&rehearsal.from)->value_name("DAY"), "rehearse: first day")(
+      "to", po::value<std::string>(&rehearsal.to)->value_name("DAY"), "rehearse: last day")(
+      "out", po::value<std::string>()->value_name("DIR"), "rehearse: folder for the files; - writes events")(
+      "transport-down", po::value(&rehearsal.transport_down)->value_name("LENGTH@TIME"),
+      "rehearse: an outage, such as 3h@2026-10-25T08:00")(
+      "confirm-after", po::value<std::string>(&rehearsal.confirm_after)->value_name("LENGTH"),
+      "rehearse: everybody confirms so long after the mail")(
+      "seed", po::value<std::int64_t>(&rehearsal.seed)->value_name("N"), "rehearse: another number, other ids")(
+      "no-mails", "rehearse: leave the mails out")(
       "version", "print the version")("help", "print this");
   po::variables_map given;
   try {
@@ -43,11 +57,24 @@ int run(int argc, char** argv) {
     for (const auto& error : config.error()) fmt::print(stderr, "{}\n", invited::config::line(error));
     return EX_CONFIG;
   }
-  invited::core::log::start(config->log_level);
-  if (given.contains("check-config")) {
+  const bool only_check = given.contains("check-config");
+  // A check says what is wrong, or "good": not how the plugins were loaded.
+  invited::core::log::start(only_check ? std::max(config->log_level, invited::core::log::Level::warning)
+                                       : config->log_level);
+  if (only_check) {
     const int code = invited::app::check_config(*config);
     if (code == EX_OK) fmt::print(stderr, "{}: good\n", path.string());
     return code;
+  }
+  if (given.contains("rehearse")) {
+    if (!given.contains("database") || !given.contains("out")) {
+      fmt::print(stderr, "invited: --rehearse needs --database, --from, --to and --out\nTry: invited --help\n");
+      return EX_USAGE;
+    }
+    rehearsal.mails = !given.contains("no-mails");
+    ::prctl(PR_SET_DUMPABLE, 0);
+    return invited::app::rehearse(*config, given["database"].as<std::string>(), rehearsal,
+                                  given["out"].as<std::string>());
   }
   // No core file, no ptrace by others: live links and credentials are in memory (PRODUCT §7 rule 8).
   ::prctl(PR_SET_DUMPABLE, 0);

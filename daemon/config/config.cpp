@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/ip/address.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
@@ -16,6 +17,7 @@
 #include "core/file.hpp"
 #include "model/civil_time.hpp"
 #include "model/email.hpp"
+#include "model/text.hpp"
 
 namespace invited::config {
 
@@ -61,9 +63,14 @@ public:
     return std::string(value->get_string());
   }
   std::string text_or_empty(std::string_view pointer) const { return text(pointer).value_or(std::string{}); }
-  void number(std::string_view pointer, int& target) const {
+  template <class Number>
+  void number(std::string_view pointer, Number& target) const {
     const auto* const value = find(pointer);
-    if (value != nullptr && value->is_int64()) target = static_cast<int>(value->get_int64());
+    if (value != nullptr && value->is_int64()) target = static_cast<Number>(value->get_int64());
+  }
+  void flag(std::string_view pointer, bool& target) const {
+    const auto* const value = find(pointer);
+    if (value != nullptr && value->is_bool()) target = value->get_bool();
   }
   template <class Enum, std::size_t n>
   void choice(std::string_view pointer, Enum& target, const std::pair<std::string_view, Enum> (&choices)[n]) const {
@@ -122,6 +129,63 @@ std::vector<std::string> read_domains(Reader& in, const std::string& list) {
   return rules;
 }
 
+void read_calendar(Reader& in, const std::string& pointer, model::Policy& policy) {
+  constexpr std::array<std::string_view, 7> names{"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
+  if (const auto days = pointer + "/working_days"; in.find(days) != nullptr) {
+    for (std::size_t i = 0; i < names.size(); ++i)
+      policy.working_days.at(i) = std::ranges::any_of(in.list(days), [&](const json::value& day) {
+        return day.is_string() && day.get_string() == names.at(i);
+      });
+  }
+  const auto list = pointer + "/holidays";
+  if (in.find(list) == nullptr) return;
+  policy.holidays.clear();
+  for (std::size_t i = 0; i < in.list(list).size(); ++i) {
+    const auto at = fmt::format("{}/{}", list, i);
+    const auto text = in.text(at);
+    if (!text) continue;
+    if (const auto date = model::parse_date(*text)) {
+      policy.holidays.push_back(*date);
+    } else {
+      in.fail(at, "config_date", fmt::format("\"{}\" is not a date; allowed: a day such as 2026-12-25", *text));
+    }
+  }
+}
+
+// Local means that nobody can listen between the browser and this daemon.
+bool is_loopback(const boost::urls::url_view& url) {
+  boost::system::error_code error;
+  const std::string host(url.host_address());
+  const auto address = boost::asio::ip::make_address(host, error);
+  return error ? lower(host) == "localhost" : address.is_loopback();
+}
+
+void read_sign_in(Reader& in, const std::string& pointer, model::SignIn& sign_in) {
+  const auto paragraph = [&](const std::string& at, std::string& target) {
+    const auto text = in.text(at);
+    if (!text || text->empty()) return;
+    if (std::any_of(text->begin(), text->end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; })) {
+      in.fail(at, "config_text", "holds a line break or another control character; allowed: one paragraph of text");
+    } else {
+      target = *text;
+    }
+  };
+  paragraph(pointer + "/help/sv", sign_in.help_sv);
+  paragraph(pointer + "/help/en", sign_in.help_en);
+  in.flag(pointer + "/ready_mail", sign_in.ready_mail);
+  const auto text = in.text(pointer + "/url");
+  if (!text || text->empty()) return;
+  const auto url = boost::urls::parse_uri(*text);
+  const auto scheme = url ? lower(std::string_view(url->scheme().data(), url->scheme().size())) : std::string();
+  const bool safe = scheme == "https" || (scheme == "http" && is_loopback(*url));
+  if (!safe || url->encoded_host().empty() || url->has_userinfo()) {
+    in.fail(pointer + "/url", "config_url",
+            fmt::format("\"{}\" is no address of a sign-in page; allowed: such as https://login.example.com", *text));
+  } else {
+    sign_in.url = *text;
+  }
+}
+
 // Changes what the file states at `pointer`, leaves the rest of `policy` as it is.
 void read_policy(Reader& in, const std::string& pointer, model::Policy& policy) {
   using model::AutoInvite;
@@ -133,9 +197,127 @@ void read_policy(Reader& in, const std::string& pointer, model::Policy& policy) 
   in.number(pointer + "/lead_days", policy.lead_days);
   in.number(pointer + "/valid_days", policy.valid_days);
   in.number(pointer + "/leaver_days", policy.leaver_days);
+  in.number(pointer + "/mails_per_minute", policy.mails_per_minute);
+  read_calendar(in, pointer, policy);
+  read_sign_in(in, pointer + "/sign_in", policy.sign_in);
   in.choice(pointer + "/phase", policy.phase, {{"preparation", Phase::preparation}, {"live", Phase::live}});
   in.choice(pointer + "/auto_invite", policy.auto_invite,
             {{"hires", AutoInvite::hires}, {"all", AutoInvite::all}, {"none", AutoInvite::none}});
+}
+
+std::vector<model::ReviewFlow> read_flows(Reader& in) {
+  std::vector<model::ReviewFlow> flows;
+  std::map<std::string, std::size_t> seen;
+  const auto count = in.list("/review_flows").size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto pointer = fmt::format("/review_flows/{}", i);
+    model::ReviewFlow flow;
+    flow.name = in.text_or_empty(pointer + "/name");
+    in.flag(pointer + "/active", flow.active);
+    in.flag(pointer + "/four_eyes", flow.four_eyes);
+    const auto steps = in.list(pointer + "/steps").size();
+    for (std::size_t k = 0; k < steps; ++k) {
+      const auto at = fmt::format("{}/steps/{}", pointer, k);
+      model::ReviewStep step{in.text_or_empty(at + "/name"), in.text_or_empty(at + "/after")};
+      const auto has = [&](const std::string& name) {
+        return std::any_of(flow.steps.begin(), flow.steps.end(),
+                           [&](const auto& one) { return model::equal_folded(one.name, name); });
+      };
+      if (has(step.name)) {
+        in.fail(at + "/name", "config_duplicate",
+                fmt::format("the flow has a step \"{}\" already; each needs a name of its own", step.name));
+      }
+      if (!step.after.empty() && !has(step.after)) {
+        in.fail(at + "/after", "config_unknown_name",
+                fmt::format("\"{}\" is not an earlier step of this flow; a step may only wait for one that stands "
+                            "before it",
+                            step.after));
+      }
+      flow.steps.push_back(std::move(step));
+    }
+    if (const auto [known, added] = seen.emplace(model::folded(flow.name), i); !added) {
+      in.fail(
+          pointer + "/name", "config_duplicate",
+          fmt::format("the name \"{}\" is taken by /review_flows/{}; each needs its own", flow.name, known->second));
+    }
+    flows.push_back(std::move(flow));
+  }
+  return flows;
+}
+
+std::vector<std::string> read_texts(const Reader& in, const std::string& list) {
+  std::vector<std::string> texts;
+  for (const auto& item : in.list(list)) {
+    if (item.is_string()) texts.emplace_back(item.get_string());
+  }
+  return texts;
+}
+
+// The pattern at `pointer`; of an address it must give one.
+std::string read_pattern(Reader& in, const std::string& pointer, bool address) {
+  auto pattern = in.text_or_empty(pointer);
+  if (pattern.empty()) return pattern;
+  if (const auto good = model::check_pattern(pattern); !good) {
+    in.fail(pointer, good.error().code, good.error().message);
+    return {};
+  }
+  if (address) {
+    if (const auto email = model::parse_email(model::spell(pattern, {"Given", "Family"})); !email) {
+      in.fail(pointer, "config_mail_address",
+              fmt::format("\"{}\" does not make addresses: {}", pattern, email.error().message));
+      return {};
+    }
+  }
+  return pattern;
+}
+
+model::Templates read_templates(Reader& in, const std::map<std::string, model::Policy>& companies,
+                                const model::ReviewFlows& flows) {
+  model::Templates templates;
+  const auto unique = [&](const std::string& pointer, const std::string& name, bool known) {
+    if (known)
+      in.fail(pointer + "/name", "config_duplicate", fmt::format("the name \"{}\" is taken; each needs its own", name));
+  };
+  for (std::size_t i = 0; i < in.list("/user_templates").size(); ++i) {
+    const auto pointer = fmt::format("/user_templates/{}", i);
+    model::UserTemplate one;
+    one.name = in.text_or_empty(pointer + "/name");
+    unique(pointer, one.name, templates.user(one.name) != nullptr);
+    one.company = in.text_or_empty(pointer + "/company");
+    if (!one.company.empty() && !companies.contains(one.company)) {
+      in.fail(pointer + "/company", "config_unknown_name", fmt::format("/companies has no key \"{}\"", one.company));
+    }
+    one.department = in.text_or_empty(pointer + "/department");
+    one.roles = read_texts(in, pointer + "/roles");
+    std::sort(one.roles.begin(), one.roles.end());
+    one.locale = in.text_or_empty(pointer + "/locale");
+    if (in.find(pointer + "/leaver_days") != nullptr) {
+      int days = 0;
+      in.number(pointer + "/leaver_days", days);
+      one.leaver_days = days;
+    }
+    one.user_id = read_pattern(in, pointer + "/user_id", false);
+    one.login_email = read_pattern(in, pointer + "/login_email", true);
+    templates.users.push_back(std::move(one));
+  }
+  for (std::size_t i = 0; i < in.list("/employment_templates").size(); ++i) {
+    const auto pointer = fmt::format("/employment_templates/{}", i);
+    model::EmploymentTemplate one;
+    one.name = in.text_or_empty(pointer + "/name");
+    unique(pointer, one.name, templates.employment(one.name) != nullptr);
+    one.user_template = in.text_or_empty(pointer + "/user_template");
+    if (!one.user_template.empty() && templates.user(one.user_template) == nullptr) {
+      in.fail(pointer + "/user_template", "config_unknown_name",
+              fmt::format("/user_templates has no \"{}\"", one.user_template));
+    }
+    one.review_flow = in.text_or_empty(pointer + "/review_flow");
+    if (!one.review_flow.empty() && !flows.knows(one.review_flow)) {
+      in.fail(pointer + "/review_flow", "config_unknown_name",
+              fmt::format("/review_flows has no \"{}\"", one.review_flow));
+    }
+    templates.employments.push_back(std::move(one));
+  }
+  return templates;
 }
 
 model::Policies read_policies(Reader& in) {
@@ -161,15 +343,9 @@ model::Policies read_policies(Reader& in) {
     }
     companies.emplace(policy.company, std::move(policy));
   }
-  return {std::move(organisation), std::move(companies)};
-}
-
-// Local means that nobody can listen between the browser and this daemon.
-bool is_loopback(const boost::urls::url_view& url) {
-  boost::system::error_code error;
-  const std::string host(url.host_address());
-  const auto address = boost::asio::ip::make_address(host, error);
-  return error ? lower(host) == "localhost" : address.is_loopback();
+  model::ReviewFlows flows(read_flows(in));
+  auto templates = read_templates(in, companies, flows);
+  return {std::move(organisation), std::move(companies), std::move(flows), std::move(templates)};
 }
 
 void read_base_url(Reader& in, Web& web) {
@@ -221,6 +397,46 @@ void read_listen(Reader& in, Web& web) {
   const auto address = boost::asio::ip::make_address(host, error);
   if (error || address.is_v6() != bracketed) return fail("does not begin with an IP address");
   web.listen = *text;
+}
+
+// "192.0.2.53", "192.0.2.53:5353", "2001:db8::53" or "[2001:db8::53]:5353"; the result always names the port.
+std::optional<std::string> dns_server(std::string_view text) {
+  std::string_view host = text;
+  std::string_view port = "53";
+  const bool bracketed = text.starts_with('[');
+  const auto colon = text.rfind(':');
+  if (colon != std::string_view::npos && (bracketed ? colon == text.rfind(']') + 1 : text.find(':') == colon)) {
+    host = text.substr(0, colon);
+    port = text.substr(colon + 1);
+  }
+  if (bracketed) {
+    if (!host.ends_with(']')) return std::nullopt;
+    host = host.substr(1, host.size() - 2);
+  }
+  std::uint32_t number = 0;
+  const auto [end, problem] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (problem != std::errc{} || end != port.data() + port.size() || number < 1 || number > 65'535) return std::nullopt;
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(std::string(host), error);
+  if (error || (bracketed && !address.is_v6()) || host.find('%') != std::string_view::npos) return std::nullopt;
+  return address.is_v6() ? fmt::format("[{}]:{}", address.to_string(), number)
+                         : fmt::format("{}:{}", address.to_string(), number);
+}
+
+void read_dns_servers(Reader& in, Dns& dns) {
+  for (std::size_t i = 0; i < in.list("/dns/servers").size(); ++i) {
+    const auto pointer = fmt::format("/dns/servers/{}", i);
+    const auto text = in.text(pointer);
+    if (!text || text->empty()) continue;
+    if (auto server = dns_server(*text)) {
+      dns.servers.push_back(std::move(*server));
+    } else {
+      in.fail(pointer, "config_dns_server",
+              fmt::format("\"{}\" is not the address of a DNS server; allowed: an IP address, with its port where that "
+                          "is not 53, such as 192.0.2.53, 127.0.0.1:5353 or [2001:db8::53]:5353",
+                          *text));
+    }
+  }
 }
 
 // "Example AB <no-reply@example.com>" or "no-reply@example.com".
@@ -417,7 +633,17 @@ Config read(Reader& in, const std::shared_ptr<const SourceFile>& file) {
 
   in.number("/limits/cooldown_minutes", config.limits.cooldown_minutes);
   in.number("/limits/new_links_per_hour", config.limits.new_links_per_hour);
+  in.number("/limits/self_service_minutes", config.limits.self_service_minutes);
   in.number("/limits/import_max_mib", config.limits.import_max_mib);
+  in.number("/brakes/batch", config.brakes.batch);
+  in.number("/brakes/times_usual_day", config.brakes.times_usual_day);
+  in.number("/brakes/shrink_percent", config.brakes.shrink_percent);
+  read_dns_servers(in, config.dns);
+  in.number("/dns/timeout_ms", config.dns.timeout_ms);
+  in.number("/dns/tries", config.dns.tries);
+  in.number("/domains/recheck_hours", config.domains.recheck_hours);
+  in.number("/domains/pending_recheck_minutes", config.domains.pending_recheck_minutes);
+  in.number("/domains/lapse_after_days", config.domains.lapse_after_days);
   using core::log::Level;
   in.choice("/log/level", config.log_level,
             {{"trace", Level::trace},

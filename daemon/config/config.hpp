@@ -22,6 +22,7 @@
 #include "config/yaml_json.hpp"
 #include "core/log.hpp"
 #include "core/result.hpp"
+#include "model/batch.hpp"
 #include "model/policy.hpp"
 
 namespace invited::config {
@@ -82,7 +83,20 @@ struct LinkKey {
 struct Limits {
   int cooldown_minutes = 10;
   int new_links_per_hour = 3;
+  int self_service_minutes = 30;
   int import_max_mib = 64;
+};
+
+struct Dns {
+  std::vector<std::string> servers;  // "192.0.2.53:53", "[2001:db8::53]:53"; empty: those of /etc/resolv.conf
+  int timeout_ms = 2'000;
+  int tries = 2;
+};
+
+struct Domains {
+  int recheck_hours = 24;
+  int pending_recheck_minutes = 60;
+  int lapse_after_days = 3;
 };
 
 // All paths are absolute.
@@ -101,6 +115,9 @@ struct Config {
   std::optional<std::filesystem::path> templates_dir;
   std::vector<LinkKey> link_keys;  // the last makes new links; empty: the daemon keeps a key of its own in state_dir
   Limits limits;
+  model::Brakes brakes;
+  Dns dns;
+  Domains domains;
   core::log::Level log_level = core::log::Level::info;
   std::shared_ptr<const SourceFile> file;
 

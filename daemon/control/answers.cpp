@@ -62,10 +62,17 @@ unsigned status_of(core::ErrorKind kind) {
   return 500;
 }
 
-json::value decision_or_null(const std::string& user_id, const std::string& name,
-                             const std::optional<model::Decision>& decision, const std::string& zone) {
-  if (!decision || decision->action == model::Action::none || decision->action == model::Action::review) return nullptr;
-  return plan_item_json(user_id, name, *decision, zone);
+json::value delivery_json(const std::optional<model::Delivery>& delivery) {
+  if (!delivery) return nullptr;
+  return json::object{{"state", model::to_text(delivery->state)},
+                      {"attempts", delivery->attempts},
+                      {"next_at", when(delivery->next_at)},
+                      {"detail", delivery->detail},
+                      {"message_id", delivery->message_id}};
+}
+
+json::value act_or_null(const std::optional<service::PlanItem>& item) {
+  return item ? json::value(plan_item_json(*item)) : json::value(nullptr);
 }
 
 }  // namespace
@@ -76,13 +83,6 @@ json::value when(const std::optional<core::Instant>& at) {
 
 json::object invitation_json(const model::Invitation& i, const std::optional<model::Delivery>& delivery,
                              const std::string& user_id) {
-  json::value mail = nullptr;
-  if (delivery)
-    mail = json::object{{"state", model::to_text(delivery->state)},
-                        {"attempts", delivery->attempts},
-                        {"next_at", when(delivery->next_at)},
-                        {"detail", delivery->detail},
-                        {"message_id", delivery->message_id}};
   json::value due_local = nullptr;
   json::value due_zone = nullptr;
   if (i.due) {
@@ -105,14 +105,19 @@ json::object invitation_json(const model::Invitation& i, const std::optional<mod
           {"end_reason", i.end_reason},
           {"held", i.held_reason},
           {"created_at", model::to_utc_text(i.created_at)},
-          {"delivery", std::move(mail)}};
+          {"delivery", delivery_json(delivery)}};
 }
 
 json::object user_json(const service::UserView& view, const model::Policies& policies) {
   const model::User& u = view.loaded.user;
   const auto& e = view.loaded.employment;
   json::value sign_in = nullptr;
-  if (view.account && u.connection == model::Connection::connected) sign_in = view.account->sign_in_url;
+  json::value sign_in_help = nullptr;
+  if (view.account && u.connection == model::Connection::connected) {
+    const model::Policy& policy = policies.of(u.company);
+    sign_in = policy.sign_in.address(view.account->sign_in_url);
+    sign_in_help = policy.sign_in.help(u.locale.empty() ? policy.locale : u.locale);
+  }
   json::value invitation = nullptr;
   if (view.loaded.invitation) invitation = invitation_json(*view.loaded.invitation, view.loaded.delivery, u.user_id);
   return {{"id", u.user_id},
@@ -139,35 +144,132 @@ json::object user_json(const service::UserView& view, const model::Policies& pol
           {"review", model::to_text(e ? e->review : model::ReviewState::none)},
           {"withdrawn", e && e->withdrawn},
           {"sign_in_url", std::move(sign_in)},
+          {"sign_in_help", std::move(sign_in_help)},
+          {"sign_in_mail", delivery_json(view.sign_in_mail)},
           {"source", u.source},
           {"created_at", model::to_utc_text(u.created_at)},
           {"updated_at", model::to_utc_text(u.updated_at)},
           {"invitation", std::move(invitation)}};
 }
 
-json::object review_json(const service::UserView& view) {
+json::object review_json(const service::UserView& view, const model::Policies& policies) {
   const model::User& u = view.loaded.user;
-  const model::Employment e = view.loaded.employment.value_or(model::Employment{});
+  const auto& reviewed = service::under_review(view.loaded);
+  const model::Employment e = reviewed.value_or(model::Employment{});
+  json::array steps;
+  json::array open;
+  bool four_eyes = false;
+  if (!e.flow.empty()) {
+    const model::ReviewFlow& flow = policies.flows().of(e.flow);
+    four_eyes = flow.four_eyes;
+    for (const model::StepStanding& one : model::standing(flow, view.loaded.approvals).steps) {
+      const bool approved = one.state == model::StepState::approved;
+      steps.push_back(json::object{
+          {"name", one.step.name},
+          {"state", model::to_text(one.state)},
+          {"after", one.step.after},
+          {"actor", one.approval.actor},
+          {"approved_at", approved ? json::value(model::to_utc_text(one.approval.at)) : json::value(nullptr)}});
+      if (one.state == model::StepState::open && e.review == model::ReviewState::pending)
+        open.push_back(json::value(one.step.name));
+    }
+  }
   return {{"user", u.user_id},
           {"name", u.name},
           {"state", model::to_text(e.review)},
           {"company", u.company},
-          {"start_date", view.loaded.employment ? json::value(model::to_text(e.start_date)) : json::value(nullptr)},
+          {"start_date", reviewed ? json::value(model::to_text(e.start_date)) : json::value(nullptr)},
           {"actor", e.review_actor},
           {"reason", e.review_reason},
-          {"decided_at", when(e.reviewed_at)}};
+          {"decided_at", when(e.reviewed_at)},
+          {"flow", e.flow},
+          {"four_eyes", four_eyes},
+          {"open_steps", std::move(open)},
+          {"steps", std::move(steps)}};
 }
 
-json::object plan_item_json(const std::string& user_id, const std::string& name, const model::Decision& d,
-                            const std::string& zone) {
-  return {{"user", user_id},
-          {"name", name},
+json::object batch_json(const model::Batch& b) {
+  return {{"id", b.key.text()},
+          {"cause", model::to_text(b.cause)},
+          {"source", b.source},
+          {"actor", b.actor},
+          {"state", model::to_text(b.state)},
+          {"reason", b.reason},
+          {"detail", b.detail},
+          {"mails", b.mails},
+          {"withdrawals", b.withdrawals},
+          {"decided_by", b.decided_by},
+          {"decided_at", when(b.decided_at)},
+          {"created_at", model::to_utc_text(b.created_at)}};
+}
+
+json::object batch_json(const service::BatchView& view) {
+  json::object body = batch_json(view.batch);
+  const auto counts = [](const service::BatchCounts& n) {
+    return json::object{{"mails", n.mails}, {"withdrawals", n.withdrawals}, {"disablings", n.disablings}};
+  };
+  body["waiting"] = counts(view.waiting);
+  json::array companies;
+  for (const auto& [company, n] : view.companies) {
+    json::object one = counts(n);
+    one["company"] = company;
+    companies.push_back(std::move(one));
+  }
+  body["companies"] = std::move(companies);
+  json::array examples;
+  for (const auto& one : view.examples)
+    examples.push_back(json::object{{"user", one.user_id},
+                                    {"name", one.name},
+                                    {"login_email", one.login_email},
+                                    {"start_date", text_or_null(one.start_date)},
+                                    {"act", model::to_text(one.act)}});
+  body["examples"] = std::move(examples);
+  return body;
+}
+
+void add_held(json::object& counts, const service::Settled& settled) {
+  if (!settled.held) return;
+  const auto add = [&](const char* name, std::int64_t n) {
+    counts[name] = n + (counts.contains(name) ? counts.at(name).as_int64() : 0);
+  };
+  add("held_mails", settled.mails);
+  add("held_withdrawals", settled.withdrawals);
+}
+
+json::object plan_item_json(const service::PlanItem& item) {
+  const model::Decision& d = item.decision;
+  return {{"user", item.user_id},
+          {"name", item.name},
           {"action", model::to_text(d.action)},
-          {"local", model::local_text(d.at, zone)},
-          {"zone", zone},
+          {"local", model::local_text(d.at, item.zone)},
+          {"zone", item.zone},
           {"at", model::to_utc_text(d.at)},
+          {"ends_at", when(item.link_ends_at)},
           {"reason", d.reason()},
           {"text", d.reasons.back().text}};
+}
+
+json::object plan_change_json(const service::PlanChange& change) {
+  const auto acts = [](const std::vector<service::PlanItem>& items) {
+    json::array all;
+    for (const auto& item : items) all.push_back(plan_item_json(item));
+    return all;
+  };
+  return {{"user", change.user_id},  {"name", change.name},           {"line", change.line},
+          {"result", change.result}, {"before", acts(change.before)}, {"after", acts(change.after)}};
+}
+
+json::object risk_json(const service::RiskItem& item) {
+  return {{"user", item.user_id},
+          {"name", item.name},
+          {"risk", item.risk.code},
+          {"state", item.mail_out ? "sent" : "planned"},
+          {"local", model::local_text(item.life.opens, item.zone)},
+          {"zone", item.zone},
+          {"at", model::to_utc_text(item.life.opens)},
+          {"ends_at", model::to_utc_text(item.life.ends)},
+          {"start_date", text_or_null(item.life.start)},
+          {"text", item.risk.text}};
 }
 
 json::object why_json(const service::Why& why) {
@@ -175,24 +277,32 @@ json::object why_json(const service::Why& why) {
   for (const auto& reason : why.now.reasons)
     reasons.push_back(json::object{{"code", reason.code}, {"text", reason.text}});
   json::array what_if;
-  for (const auto& other : why.what_if) {
-    what_if.push_back(
-        json::object{{"change", other.change},
-                     {"next", decision_or_null(why.user.user_id, why.user.name, other.decision, why.zone)}});
-  }
+  for (const auto& other : why.what_if)
+    what_if.push_back(json::object{{"change", other.change},
+                                   {"reason", other.reason.code},
+                                   {"text", other.reason.text},
+                                   {"next", act_or_null(other.next)}});
   return {{"user", why.user.user_id},
           {"name", why.user.name},
-          {"next", decision_or_null(why.user.user_id, why.user.name, why.next, why.zone)},
+          {"next", act_or_null(why.next)},
           {"reasons", std::move(reasons)},
           {"if", std::move(what_if)}};
 }
 
-json::object domain_json(const model::Domain& d) {
+json::object domain_json(const model::Domain& d, const service::Domains& domains) {
+  const auto record = service::proof_record(d);
   return {{"name", d.name},
           {"state", model::to_text(d.state)},
           {"method", d.method},
           {"actor", d.actor},
-          {"since", model::to_utc_text(d.since)}};
+          {"since", model::to_utc_text(d.since)},
+          {"record", record ? json::value{{"name", record->name}, {"type", "TXT"}, {"value", record->value}}
+                            : json::value(nullptr)},
+          {"checked_at", when(d.checked_at)},
+          {"next_check_at", when(d.next_check_at)},
+          {"failing_since", when(d.failing_since)},
+          {"lapses_at", when(domains.lapses_at(d))},
+          {"detail", d.detail}};
 }
 
 json::object source_json(const service::SourceStatus& s) {

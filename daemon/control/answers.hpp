@@ -9,7 +9,10 @@
 
 #include "core/http_message.hpp"
 #include "core/result.hpp"
+#include "service/batches.hpp"
+#include "service/domains.hpp"
 #include "service/fetching.hpp"
+#include "service/preview.hpp"
 #include "service/queries.hpp"
 
 namespace invited::control {
@@ -19,11 +22,16 @@ namespace invited::control {
 [[nodiscard]] boost::json::object invitation_json(const model::Invitation& invitation,
                                                   const std::optional<model::Delivery>& delivery,
                                                   const std::string& user_id);
-[[nodiscard]] boost::json::object review_json(const service::UserView& view);
-[[nodiscard]] boost::json::object plan_item_json(const std::string& user_id, const std::string& name,
-                                                 const model::Decision& decision, const std::string& zone);
+[[nodiscard]] boost::json::object review_json(const service::UserView& view, const model::Policies& policies);
+[[nodiscard]] boost::json::object batch_json(const model::Batch& batch);
+[[nodiscard]] boost::json::object batch_json(const service::BatchView& view);
+// Adds what a run's batch keeps back to the counts of its job.
+void add_held(boost::json::object& counts, const service::Settled& settled);
+[[nodiscard]] boost::json::object plan_item_json(const service::PlanItem& item);
+[[nodiscard]] boost::json::object plan_change_json(const service::PlanChange& change);
+[[nodiscard]] boost::json::object risk_json(const service::RiskItem& item);
 [[nodiscard]] boost::json::object why_json(const service::Why& why);
-[[nodiscard]] boost::json::object domain_json(const model::Domain& domain);
+[[nodiscard]] boost::json::object domain_json(const model::Domain& domain, const service::Domains& domains);
 [[nodiscard]] boost::json::object source_json(const service::SourceStatus& source);
 [[nodiscard]] boost::json::object audit_json(const model::AuditEvent& event);
 

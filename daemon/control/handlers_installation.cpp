@@ -40,15 +40,33 @@ HttpResponse unknown_transport(const std::string& name) {
 awaitable<HttpResponse> list_domains(Desk* desk, Call) {
   const auto all = co_await desk->store.read([](store::Db& db) { return store::domains::all(db); });
   json::array items;
-  for (const auto& domain : all) items.push_back(domain_json(domain));
+  for (const auto& domain : all) items.push_back(domain_json(domain, desk->domains));
   co_return list_answer(std::move(items), nullptr);
+}
+
+awaitable<HttpResponse> show_domain(Desk* desk, Call call) {
+  const auto domain = co_await desk->domains.show(call.text("name"));
+  if (!domain) co_return problem(domain.error());
+  co_return answer(200, domain_json(*domain, desk->domains));
 }
 
 awaitable<HttpResponse> add_domain(Desk* desk, Call call) {
   const service::Act by = act_of(call);
-  const auto domain = co_await desk->domains.assert_verified(call.text("name"), by);
+  auto asking = call.text("method") == "assertion" ? desk->domains.assert_verified(call.text("name"), by)
+                                                   : desk->domains.add(call.text("name"), by);
+  const auto domain = co_await std::move(asking);
   if (!domain) co_return problem(domain.error());
-  co_return answer(call.dry_run ? 200 : 201, domain_json(*domain));
+  co_return answer(call.dry_run ? 200 : 201, domain_json(*domain, desk->domains));
+}
+
+awaitable<HttpResponse> verify_domain(Desk* desk, Call call) {
+  const service::Act by = act_of(call);
+  const auto check = co_await desk->domains.verify(call.text("name"), by);
+  if (!check) co_return problem(check.error());
+  json::object body = domain_json(check->domain, desk->domains);
+  body["check"] = json::object{{"found", service::to_text(check->found)},
+                               {"seen", json::array(check->seen.begin(), check->seen.end())}};
+  co_return answer(200, body);
 }
 
 awaitable<HttpResponse> remove_domain(Desk* desk, Call call) {
@@ -60,21 +78,30 @@ awaitable<HttpResponse> remove_domain(Desk* desk, Call call) {
 
 awaitable<void> run_sync(Desk* desk, std::shared_ptr<Job> job, std::vector<std::string> sources, bool dry_run) {
   std::string trouble;
+  std::string held;
+  json::object held_counts;
   const service::RowsProgress progress = [job](const std::vector<model::RowResult>& chunk) {
     for (const auto& row : chunk) job->row(row);
   };
   for (const std::string& source : sources) {
     std::string why;
     try {
-      const auto rows = co_await desk->fetching.sync(source, progress, dry_run);
-      if (!rows) why = rows.error().message;
+      const auto done = co_await desk->fetching.sync(source, progress, dry_run);
+      if (!done) {
+        why = done.error().message;
+      } else if (done->settled.held) {
+        held += (held.empty() ? "" : " ") + done->settled.sentence;
+        add_held(held_counts, done->settled);
+      }
     } catch (...) {
       why = trouble_of(std::current_exception());
     }
     if (!why.empty()) trouble += fmt::format("{}{}: {}", trouble.empty() ? "" : "; ", source, why);
   }
   if (trouble.empty()) {
-    job->finish(job->row_counts());
+    auto counts = job->row_counts();
+    for (const auto& [name, n] : held_counts) counts[name] = n;
+    job->finish(std::move(counts), std::move(held));
   } else {
     job->fail(std::move(trouble));
   }
@@ -115,6 +142,8 @@ void add_installation_handlers(Handlers& handlers, Desk& desk) {
   Desk* d = &desk;
   const auto now = [](HttpResponse response) -> awaitable<HttpResponse> { co_return response; };
   handlers["domain.list"] = [d](Call call) { return list_domains(d, std::move(call)); };
+  handlers["domain.show"] = [d](Call call) { return show_domain(d, std::move(call)); };
+  handlers["domain.verify"] = [d](Call call) { return verify_domain(d, std::move(call)); };
   handlers["domain.add"] = [d](Call call) { return add_domain(d, std::move(call)); };
   handlers["domain.remove"] = [d](Call call) { return remove_domain(d, std::move(call)); };
   handlers["source.list"] = [d, now](const Call&) {

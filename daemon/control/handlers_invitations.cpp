@@ -69,58 +69,6 @@ awaitable<HttpResponse> act_on(Desk* desk, Act act, Call call) {
   co_return answer(200, *seen);
 }
 
-awaitable<HttpResponse> list_reviews(Desk* desk, Call call) {
-  const auto limit = static_cast<std::size_t>(std::clamp<std::int64_t>(call.integer("limit", 100), 1, 1'000));
-  const std::string wanted = call.text("state");
-  const auto state =
-      model::parse_review_state(wanted.empty() ? "pending" : wanted).value_or(model::ReviewState::pending);
-  std::optional<core::Id> after;
-  if (const auto cursor = call.text("cursor"); !cursor.empty()) {
-    after = core::Id::parse(cursor);
-    if (!after) co_return bad_cursor();
-  }
-  service::Queries::UserPage page;
-  if (state == model::ReviewState::pending) {
-    page = co_await desk->queries.in_review(after, limit);
-  } else {
-    model::UserFilter filter;
-    filter.review = state;
-    page = co_await desk->queries.users(filter, after, limit);
-  }
-  json::array items;
-  for (const auto& view : page.users) items.push_back(review_json(view));
-  co_return list_answer(std::move(items), page.next ? json::value(page.next->text()) : json::value(nullptr));
-}
-
-// The review as the decision leaves it, with what happens next.
-std::function<void(store::Db&)> look_at_review(Desk* desk, std::string user_id, std::shared_ptr<json::object> seen) {
-  return [desk, user_id = std::move(user_id), seen = std::move(seen), now = desk->clock.now()](store::Db& db) {
-    const auto view = service::Queries::user_in(db, user_id);
-    const auto why = desk->queries.why_in(db, user_id, now);
-    if (!view || !why) return;
-    *seen = review_json(*view);
-    (*seen)["next"] = why_json(*why).at("next");
-  };
-}
-
-awaitable<HttpResponse> approve(Desk* desk, Call call) {
-  const std::string id = call.text("id");
-  auto seen = std::make_shared<json::object>();
-  const service::Act by = act_of(call, look_at_review(desk, id, seen));
-  const auto done = co_await desk->reviews.approve(id, by);
-  if (!done) co_return problem(done.error());
-  co_return answer(200, *seen);
-}
-
-awaitable<HttpResponse> reject(Desk* desk, Call call) {
-  const std::string id = call.text("id");
-  auto seen = std::make_shared<json::object>();
-  const service::Act by = act_of(call, look_at_review(desk, id, seen));
-  const auto done = co_await desk->reviews.reject(id, call.text("reason"), by);
-  if (!done) co_return problem(done.error());
-  co_return answer(200, *seen);
-}
-
 }  // namespace
 
 void add_invitation_handlers(Handlers& handlers, Desk& desk) {
@@ -130,9 +78,6 @@ void add_invitation_handlers(Handlers& handlers, Desk& desk) {
   handlers["invitation.release"] = [d](Call call) { return act_on(d, &service::Users::release, std::move(call)); };
   handlers["invitation.discard"] = [d](Call call) { return act_on(d, &service::Users::discard, std::move(call)); };
   handlers["invitation.revoke"] = [d](Call call) { return act_on(d, &service::Users::revoke, std::move(call)); };
-  handlers["review.list"] = [d](Call call) { return list_reviews(d, std::move(call)); };
-  handlers["review.approve"] = [d](Call call) { return approve(d, std::move(call)); };
-  handlers["review.reject"] = [d](Call call) { return reject(d, std::move(call)); };
 }
 
 }  // namespace invited::control

@@ -5,7 +5,6 @@
 #include "api/openapi.hpp"
 #include "control/answers.hpp"
 #include "control/server.hpp"
-#include "store/users.hpp"
 
 namespace invited::control {
 
@@ -14,8 +13,6 @@ using boost::asio::awaitable;
 using core::HttpResponse;
 
 namespace {
-
-constexpr std::size_t most_acts = 10'000;
 
 std::optional<std::int64_t> number_of(std::string_view text) {
   std::int64_t value = 0;
@@ -33,58 +30,9 @@ std::optional<std::uint64_t> cursor_of(const Call& call) {
   return static_cast<std::uint64_t>(*number);
 }
 
-// "12h", "60d", "8w" from now, or the end of a day in the organisation's zone.
-std::optional<core::Instant> until_of(const std::string& text, core::Instant now, const std::string& zone) {
-  if (text.empty()) return now + std::chrono::hours{24 * 60};
-  if (const auto date = model::parse_date(text)) return model::first_instant_of(model::add_days(*date, 1), zone);
-  const auto count = number_of(std::string_view(text).substr(0, text.size() - 1));
-  if (!count || *count < 0 || *count > 100'000) return std::nullopt;
-  switch (text.back()) {
-    case 'h':
-      return now + std::chrono::hours{*count};
-    case 'd':
-      return now + std::chrono::hours{24 * *count};
-    case 'w':
-      return now + std::chrono::hours{24 * 7 * *count};
-    default:
-      return std::nullopt;
-  }
-}
-
-awaitable<HttpResponse> show_plan(Desk* desk, Call call) {
-  const auto until = until_of(call.text("until"), desk->clock.now(), desk->policies.organisation().zone);
-  if (!until)
-    co_return problem(
-        422, "bad_until",
-        fmt::format("\"{}\" is neither a length (12h, 60d, 8w) nor a day (2026-12-01).", call.text("until")));
-  const auto limit = static_cast<std::size_t>(std::clamp<std::int64_t>(call.integer("limit", 100), 1, 1'000));
-  const auto from = cursor_of(call);
-  if (!from) co_return bad_cursor();
-  const auto plan = co_await desk->queries.plan(*until, most_acts);
-  const std::string only = store::fold_user_id(call.text("user"));
-  json::array items;
-  std::size_t seen = 0;
-  json::value next = nullptr;
-  for (const auto& item : plan.items) {
-    if (!only.empty() && store::fold_user_id(item.user_id) != only) continue;
-    if (seen++ < *from) continue;
-    if (items.size() == limit) {
-      next = std::to_string(*from + limit);
-      break;
-    }
-    items.push_back(plan_item_json(item.user_id, item.name, item.decision, item.zone));
-  }
-  co_return list_answer(std::move(items), std::move(next));
-}
-
-awaitable<HttpResponse> show_why(Desk* desk, Call call) {
-  const auto why = co_await desk->queries.why(call.text("id"));
-  if (!why) co_return problem(why.error());
-  co_return answer(200, why_json(*why));
-}
-
 awaitable<json::object> status_json(Desk* desk) {
   const auto counts = co_await desk->queries.counts();
+  const auto held_batches = co_await desk->batches.list(model::BatchState::held, std::nullopt, 20);
   const auto held = co_await desk->queries.invitations(std::nullopt, true, "", std::nullopt, 20);
   const auto now = desk->clock.now();
   const auto delivery = desk->delivery.status();
@@ -97,6 +45,7 @@ awaitable<json::object> status_json(Desk* desk) {
   json::array waits;
   if (!desk->gate.held().empty())
     waits.emplace_back(desk->gate.held() + " Look at the plan (invitectl plan show), then: invitectl state confirm");
+  for (const auto& batch : held_batches) waits.emplace_back(service::held_sentence(batch));
   for (const auto& source : desk->gate.unread_sources())
     waits.emplace_back("The source " + source + " is being read for the first time since the start.");
   if (delivery.paused)
@@ -203,10 +152,12 @@ struct AuditReader {
   }
 };
 
+// Whoever follows is cut off when the daemon stops, and asks again from where it was.
 HttpResponse ndjson(core::HttpBodyStream stream) {
   HttpResponse response;
   response.headers = {{"Content-Type", "application/x-ndjson"}, {"Cache-Control", "no-store"}};
   response.stream = std::move(stream);
+  response.endless = true;
   return response;
 }
 
@@ -227,8 +178,6 @@ void add_running_handlers(Handlers& handlers, Desk& desk) {
     return problem(404, "unknown_job",
                    fmt::format("There is no job {} (jobs are kept for a while after their end).", id));
   };
-  handlers["plan.show"] = [d](Call call) { return show_plan(d, std::move(call)); };
-  handlers["why"] = [d](Call call) { return show_why(d, std::move(call)); };
   handlers["status"] = [d](Call call) { return show_status(d, std::move(call)); };
   handlers["state.confirm"] = [d](Call call) { return confirm_state(d, std::move(call)); };
   handlers["events"] = [d](Call call) { return follow_events(d, std::move(call)); };

@@ -4,6 +4,7 @@
 #include "control/answers.hpp"
 #include "control/server.hpp"
 #include "store/plans.hpp"
+#include "store/users.hpp"
 
 namespace invited::control {
 
@@ -14,26 +15,6 @@ using core::HttpResponse;
 namespace {
 
 constexpr std::size_t most_rows = 1'000;
-
-model::UserFilter filter_of(const json::object& values) {
-  model::UserFilter filter;
-  const auto text = [&](std::string_view field) -> std::optional<std::string> {
-    const auto* value = values.if_contains(field);
-    if (value == nullptr || !value->is_string()) return std::nullopt;
-    return std::string(value->as_string());
-  };
-  filter.company = text("company");
-  filter.department = text("department");
-  filter.authorised_company = text("authorised_company");
-  filter.role = text("role");
-  if (const auto* enabled = values.if_contains("enabled")) filter.enabled = enabled->as_bool();
-  if (const auto connection = text("connection")) filter.connection = model::parse_connection(*connection);
-  if (const auto date = text("start_before")) filter.start_before = model::parse_date(*date);
-  if (const auto date = text("start_after")) filter.start_after = model::parse_date(*date);
-  if (const auto state = text("invitation")) filter.invitation = model::parse_invitation_state(*state);
-  filter.search = text("search").value_or("");
-  return filter;
-}
 
 // The body as the flat record of a source: text for everything.
 std::string record_body(const json::object& values) {
@@ -84,6 +65,12 @@ public:
       if (auto found = service::Queries::user_in(db, user_id)) *view = std::move(*found);
     };
   }
+  // Of a row that may get its user-id only as it is applied.
+  [[nodiscard]] std::function<void(store::Db&, const model::RowResult&)> look_at_row() const {
+    return [view = view_](store::Db& db, const model::RowResult& row) {
+      if (auto found = service::Queries::user_in(db, row.user)) *view = std::move(*found);
+    };
+  }
   [[nodiscard]] const std::optional<service::UserView>& user() const { return *view_; }
 
 private:
@@ -100,13 +87,13 @@ awaitable<HttpResponse> write_record(Desk* desk, Call call, json::object record)
   const Seen seen;
   model::SourcePush push = record_push(record);
   service::IntakeContext context = context_of(source, call);
-  context.look = [look = seen.look_for(std::string(record.at("user_id").as_string()))](
-                     store::Db& db, const model::RowResult&) { look(db); };
+  context.look = seen.look_at_row();
   service::RowsProgress progress = [rows](const std::vector<model::RowResult>& chunk) {
     rows->insert(rows->end(), chunk.begin(), chunk.end());
   };
-  const auto reply = co_await desk->fetching.push(source, std::move(push), std::move(context), std::move(progress));
-  if (!reply) co_return problem(reply.error());
+  const auto pushed = co_await desk->fetching.push(source, std::move(push), std::move(context), std::move(progress));
+  if (!pushed) co_return problem(pushed.error());
+  const model::SourceReply* const reply = &pushed->reply;
   if (rows->empty() && reply->status >= 400 && reply->status < 500)
     co_return problem(422, "source_refused", reply->body);
   if (rows->empty())
@@ -114,7 +101,8 @@ awaitable<HttpResponse> write_record(Desk* desk, Call call, json::object record)
                       "The source took the record and gave nothing back: look at the journal for its plugin.");
   const model::RowResult& row = rows->front();
   if (row.outcome == model::RowOutcome::rejected) co_return rejected(row);
-  if (!seen.user())
+  const std::string asked_for = record.contains("user_id") ? std::string(record.at("user_id").as_string()) : row.user;
+  if (!seen.user() || store::fold_user_id(asked_for) != store::fold_user_id(row.user))
     co_return problem(
         500, "source_gave_another",
         "The source gave back another user than the one it was given: look at the journal for its plugin.");
@@ -138,11 +126,14 @@ awaitable<HttpResponse> list_users(Desk* desk, Call call) {
 }
 
 awaitable<HttpResponse> add_user(Desk* desk, Call call) {
-  const auto present = co_await desk->queries.user(call.text("user_id"));
-  if (present)
-    co_return problem(
-        409, "user_exists",
-        fmt::format("There is already a user \"{}\": change it with user set.", present->loaded.user.user_id));
+  // Without a user-id the employment template makes one.
+  if (const std::string user_id = call.text("user_id"); !user_id.empty()) {
+    const auto present = co_await desk->queries.user(user_id);
+    if (present)
+      co_return problem(
+          409, "user_exists",
+          fmt::format("There is already a user \"{}\": change it with user set.", present->loaded.user.user_id));
+  }
   json::object record = call.values;
   co_return co_await write_record(desk, std::move(call), std::move(record));
 }
@@ -159,19 +150,24 @@ awaitable<HttpResponse> set_user(Desk* desk, Call call) {
 awaitable<void> run_import(Desk* desk, std::shared_ptr<Job> job, std::string source, model::SourcePush push,
                            service::IntakeContext context) {
   std::string trouble;
+  service::Settled settled;
   service::RowsProgress progress = [job](const std::vector<model::RowResult>& rows) {
     for (const auto& row : rows) job->row(row);
   };
   try {
-    const auto reply = co_await desk->fetching.push(source, std::move(push), std::move(context), std::move(progress));
-    if (!reply) trouble = reply.error().message;
-    if (reply && reply->status >= 400)
-      trouble = reply->body.empty() ? fmt::format("the source refused the file ({})", reply->status) : reply->body;
+    const auto done = co_await desk->fetching.push(source, std::move(push), std::move(context), std::move(progress));
+    if (!done) trouble = done.error().message;
+    if (done && done->reply.status >= 400)
+      trouble = done->reply.body.empty() ? fmt::format("the source refused the file ({})", done->reply.status)
+                                         : done->reply.body;
+    if (done) settled = done->settled;
   } catch (...) {
     trouble = trouble_of(std::current_exception()) + "; rows before this are applied, import the file again to go on";
   }
   if (trouble.empty()) {
-    job->finish(job->row_counts());
+    auto counts = job->row_counts();
+    add_held(counts, settled);
+    job->finish(std::move(counts), settled.sentence);
   } else {
     job->fail(std::move(trouble));
   }
@@ -188,6 +184,7 @@ awaitable<HttpResponse> import_users(Desk* desk, Call call) {
   auto job = desk->jobs.start("import", call.actor, call.dry_run);
   model::SourcePush push = import_push(call);
   service::IntakeContext context = context_of(source, call);
+  context.expect = [job](std::int64_t rows) { job->progress(0, rows, 0); };
   desk->scope.spawn("import", run_import(desk, job, source, std::move(push), std::move(context)));
   co_return answer(202, json::object{{"job", job->id()}});
 }
@@ -216,6 +213,33 @@ Handler user_act(Desk* desk, Act act) {
     }
   };
   return [desk, act](Call call) { return Step::run(desk, act, std::move(call)); };
+}
+
+awaitable<HttpResponse> banner(Desk* desk, Call call) {
+  const auto banner = co_await desk->self_service.banner(call.text("id"));
+  if (!banner) co_return problem(banner.error());
+  const model::Policy& policy = desk->policies.of(banner->user.company);
+  std::string locale = call.text("locale");
+  if (locale.empty()) locale = banner->user.locale.empty() ? policy.locale : banner->user.locale;
+  json::object body{{"user", banner->user.user_id},
+                    {"show", banner->show},
+                    {"phase", banner->phase == model::Phase::live ? "live" : "preparation"},
+                    {"connection", model::to_text(banner->user.connection)},
+                    {"reason", banner->reason},
+                    {"locale", locale},
+                    {"text", nullptr}};
+  if (banner->show) body["text"] = desk->banner_text(banner->reason, locale, policy.name);
+  co_return answer(200, body);
+}
+
+awaitable<HttpResponse> self_service(Desk* desk, Call call) {
+  const std::string id = call.text("id");
+  const service::Act by = act_of(call);
+  const auto page = co_await desk->self_service.make_page(id, by);
+  if (!page) co_return problem(page.error());
+  json::value url = nullptr;
+  if (!page->url.empty()) url = page->url;
+  co_return answer(200, json::object{{"url", std::move(url)}, {"expires_at", model::to_utc_text(page->ends_at)}});
 }
 
 awaitable<HttpResponse> make_plan(Desk* desk, Call call) {
@@ -268,6 +292,22 @@ awaitable<void> run_bulk(Desk* desk, std::shared_ptr<Job> job, core::Id plan) {
   if (!trouble.empty()) job->fail(std::move(trouble));
 }
 
+awaitable<void> rehearse_bulk(Desk* desk, std::shared_ptr<Job> job, core::Id plan) {
+  std::string trouble;
+  service::OnBulkProgress progress = [job](const service::BulkProgress& state) { tell(*job, state); };
+  try {
+    const auto would = co_await desk->bulk.rehearse(plan, std::move(progress));
+    if (would) {
+      job->finish(bulk_counts(*would));
+    } else {
+      trouble = would.error().message;
+    }
+  } catch (...) {
+    trouble = trouble_of(std::current_exception());
+  }
+  if (!trouble.empty()) job->fail(std::move(trouble));
+}
+
 HttpResponse unknown_plan(const Call& call) {
   return problem(404, "unknown_plan",
                  fmt::format("There is no plan \"{}\" (one that is not run is kept for a day).", call.text("id")));
@@ -276,11 +316,16 @@ HttpResponse unknown_plan(const Call& call) {
 awaitable<HttpResponse> run_plan(Desk* desk, Call call) {
   const auto key = core::Id::parse(call.text("id"));
   if (!key) co_return unknown_plan(call);
-  const auto look = [plan = *key](store::Db& db) { return store::plans::get(db, plan).has_value(); };
-  const bool known = co_await desk->store.read(look);
+  const auto look = [plan = *key](store::Db& db) { return store::plans::get(db, plan); };
+  const auto known = co_await desk->store.read(look);
   if (!known) co_return unknown_plan(call);
-  if (call.dry_run)
-    co_return problem(422, "plan_is_the_dry_run", "The plan itself is the dry run: nothing more is to be computed.");
+  if (call.dry_run) {
+    if (known->state != "planned")
+      co_return problem(409, "plan_not_runnable", "This plan was already run: make a new one.");
+    auto job = desk->jobs.start("send-verification", call.actor, true);
+    desk->scope.spawn("bulk send, rehearsed", rehearse_bulk(desk, job, *key));
+    co_return answer(202, json::object{{"job", job->id()}});
+  }
   const auto started = co_await desk->bulk.start(*key);
   if (!started) co_return problem(started.error());
   auto job = desk->jobs.start("send-verification", call.actor, false);
@@ -289,6 +334,27 @@ awaitable<HttpResponse> run_plan(Desk* desk, Call call) {
 }
 
 }  // namespace
+
+model::UserFilter filter_of(const json::object& values) {
+  model::UserFilter filter;
+  const auto text = [&](std::string_view field) -> std::optional<std::string> {
+    const auto* value = values.if_contains(field);
+    if (value == nullptr || !value->is_string()) return std::nullopt;
+    return std::string(value->as_string());
+  };
+  filter.company = text("company");
+  filter.department = text("department");
+  filter.authorised_company = text("authorised_company");
+  filter.role = text("role");
+  if (const auto* enabled = values.if_contains("enabled")) filter.enabled = enabled->as_bool();
+  if (const auto connection = text("connection")) filter.connection = model::parse_connection(*connection);
+  if (const auto* saved = values.if_contains("login_email_saved")) filter.login_email_saved = saved->as_bool();
+  if (const auto date = text("start_before")) filter.start_before = model::parse_date(*date);
+  if (const auto date = text("start_after")) filter.start_after = model::parse_date(*date);
+  if (const auto state = text("invitation")) filter.invitation = model::parse_invitation_state(*state);
+  filter.search = text("search").value_or("");
+  return filter;
+}
 
 boost::asio::awaitable<void> resume_bulk(Desk& desk) {
   const auto plans = co_await desk.bulk.interrupted();
@@ -318,6 +384,8 @@ void add_user_handlers(Handlers& handlers, Desk& desk) {
   handlers["user.disable"] = user_act(d, [](service::Users& users, std::string id, service::Act act) {
     return users.set_enabled(std::move(id), false, std::move(act));
   });
+  handlers["user.banner"] = [d](Call call) { return banner(d, std::move(call)); };
+  handlers["user.self-service"] = [d](Call call) { return self_service(d, std::move(call)); };
   handlers["plan.create"] = [d](Call call) { return make_plan(d, std::move(call)); };
   handlers["plan.run"] = [d](Call call) { return run_plan(d, std::move(call)); };
 }

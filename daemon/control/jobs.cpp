@@ -24,7 +24,8 @@ json::object to_json(const model::RowResult& row) {
           {"result", row.result()},
           {"reason", row.reason},
           {"applied", model::to_text(row.applied)},
-          {"column", row.column},
+          {"column", row.file_column.empty() ? row.column : row.file_column},
+          {"field", row.column},
           {"message", row.message}};
 }
 
@@ -59,11 +60,23 @@ void Job::add(json::object event) {
   }
 }
 
-void Job::row(const model::RowResult& row) {
-  ++outcomes_.at(static_cast<std::size_t>(row.outcome));
-  ++done_;
+void Job::count(const model::RowResult& row) {
+  if (row.outcome != model::RowOutcome::noted) {
+    ++outcomes_.at(static_cast<std::size_t>(row.outcome));
+    ++done_;
+  }
+  if (total_ && done_ > *total_) total_ = done_;
   if (row.outcome == model::RowOutcome::rejected) ++failed_;
+}
+
+void Job::row(const model::RowResult& row) {
+  count(row);
   add({{"event", "row"}, {"row", to_json(row)}});
+}
+
+void Job::count(const std::vector<model::RowResult>& rows) {
+  for (const auto& row : rows) count(row);
+  progress(done_, total_, failed_);
 }
 
 void Job::progress(std::int64_t done, std::optional<std::int64_t> total, std::int64_t failed) {
@@ -83,11 +96,14 @@ json::object Job::row_counts() const {
   return counts;
 }
 
-void Job::finish(json::object counts) {
+void Job::finish(json::object counts, std::string note) {
   state_ = "done";
   ended_at_ = clock_.now();
   counts_ = counts;
-  add({{"event", "done"}, {"state", "done"}, {"counts", std::move(counts)}});
+  detail_ = note;
+  json::object event{{"event", "done"}, {"state", "done"}, {"counts", std::move(counts)}};
+  if (!note.empty()) event["detail"] = std::move(note);
+  add(std::move(event));
 }
 
 void Job::fail(std::string why) {

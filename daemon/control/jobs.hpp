@@ -31,12 +31,18 @@ public:
   Job(core::Clock& clock, std::string id, std::string kind, std::string actor, bool dry_run);
 
   void row(const model::RowResult& row);
+  // Counts rows without telling each.
+  void count(const std::vector<model::RowResult>& rows);
+  // Any other event.
+  void tell(boost::json::object event) { add(std::move(event)); }
   void progress(std::int64_t done, std::optional<std::int64_t> total, std::int64_t failed);
-  void finish(boost::json::object counts);
+  // `note`: a sentence for a person about what the counts do not say.
+  void finish(boost::json::object counts, std::string note = {});
   void fail(std::string why);
 
   [[nodiscard]] boost::json::object describe() const;
   [[nodiscard]] const std::string& id() const { return id_; }
+  [[nodiscard]] const std::string& actor() const { return actor_; }
   [[nodiscard]] bool ended() const { return state_ != "running"; }
   // The counts by outcome of the rows told so far.
   [[nodiscard]] boost::json::object row_counts() const;
@@ -45,6 +51,7 @@ public:
 private:
   friend class Jobs;
   void add(boost::json::object event);
+  void count(const model::RowResult& row);
   std::string id_;
   std::string kind_;
   std::string actor_;

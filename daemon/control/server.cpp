@@ -15,9 +15,13 @@ namespace {
 Handlers all_handlers(Desk& desk) {
   Handlers handlers;
   add_user_handlers(handlers, desk);
+  add_export_handlers(handlers, desk);
   add_invitation_handlers(handlers, desk);
+  add_review_handlers(handlers, desk);
+  add_batch_handlers(handlers, desk);
   add_installation_handlers(handlers, desk);
   add_running_handlers(handlers, desk);
+  add_future_handlers(handlers, desk);
   for (const api::Command& command : api::commands()) {
     if (!command.method.empty() && !handlers.contains(command.id))
       throw std::logic_error("no handler for the command " + std::string(command.id));

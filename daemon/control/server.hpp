@@ -20,6 +20,7 @@
 #include "control/roles.hpp"
 #include "core/http_server.hpp"
 #include "core/task_scope.hpp"
+#include "service/batches.hpp"
 #include "service/bulk.hpp"
 #include "service/catch_up.hpp"
 #include "service/delivery.hpp"
@@ -27,6 +28,7 @@
 #include "service/fetching.hpp"
 #include "service/queries.hpp"
 #include "service/reviews.hpp"
+#include "service/self_service.hpp"
 #include "service/users.hpp"
 
 namespace invited::control {
@@ -59,6 +61,16 @@ struct TransportInfo {
   bool in_use = false;
 };
 
+// What a rehearsal is asked for, as it was said: days, outages ("3h@2026-10-25T08:00"), a length ("2d") or nothing.
+struct RehearsalRequest {
+  std::string from;
+  std::string to;
+  std::vector<std::string> transport_down;
+  std::string confirm_after;
+  std::int64_t seed = 1;
+  bool mails = true;
+};
+
 // What the plugin layer tells about modules; the app binds it to the registry.
 struct PluginDesk {
   std::function<boost::json::array()> list;
@@ -73,9 +85,11 @@ struct Desk {
   const model::Policies& policies;
   service::Queries& queries;
   service::Users& users;
+  service::SelfService& self_service;
   service::Reviews& reviews;
   service::Domains& domains;
   service::Bulk& bulk;
+  service::Batches& batches;
   service::Fetching& fetching;
   service::Delivery& delivery;
   service::SendingGate& gate;
@@ -88,6 +102,11 @@ struct Desk {
   std::string version;
   core::Instant started_at;
   std::uint64_t import_bytes = 64ULL * 1024 * 1024;
+  // The banner's sentence for a reason to show it; `locale` is "sv" or "en".
+  std::function<std::string(std::string_view reason, std::string_view locale, const std::string& organisation)>
+      banner_text;
+  // Begins a rehearsal; its events as they come (schema RehearsalEvent). Dropping the stream ends it.
+  std::function<core::Result<core::HttpBodyStream>(RehearsalRequest)> rehearse;
   // Makes an operator's confirmation durable, with its audit event; the gate is opened after it.
   std::function<boost::asio::awaitable<void>(std::string actor)> confirm_state;
 };
@@ -111,12 +130,21 @@ private:
   core::HttpServer http_;
 };
 
+// The one filter over users out of a command's arguments.
+[[nodiscard]] model::UserFilter filter_of(const boost::json::object& values);
+
 void add_user_handlers(Handlers& handlers, Desk& desk);
+void add_export_handlers(Handlers& handlers, Desk& desk);
 void add_invitation_handlers(Handlers& handlers, Desk& desk);
+void add_review_handlers(Handlers& handlers, Desk& desk);
+void add_batch_handlers(Handlers& handlers, Desk& desk);
 void add_installation_handlers(Handlers& handlers, Desk& desk);
 void add_running_handlers(Handlers& handlers, Desk& desk);
+void add_future_handlers(Handlers& handlers, Desk& desk);
 
 // Goes on with bulk runs that an earlier run of the daemon left in the middle, each as a job.
 boost::asio::awaitable<void> resume_bulk(Desk& desk);
+// Likewise with batches that were being let go or discarded.
+boost::asio::awaitable<void> resume_batches(Desk& desk);
 
 }  // namespace invited::control

@@ -31,6 +31,7 @@ inline constexpr Event row_refused{"source.row_refused", "1b34e88c83b4fc1b4837ec
 inline constexpr Event invitation_scheduled{"invitation.scheduled", "1e3c816085bdfb993a9327a007176b76"};
 inline constexpr Event invitation_released{"invitation.released", "fca6482568458852ea01f34bcecb8ba9"};
 inline constexpr Event invitation_held{"invitation.held", "86120a631ded617a5483c553162d738d"};
+inline constexpr Event batch_held{"batch.held", "36aa6941e7824b799197a7c14f432d1d"};
 inline constexpr Event invitation_cancelled{"invitation.cancelled", "682cec576f10bd0a1019bd77bec2226b"};
 inline constexpr Event link_expired{"link.expired", "95841e886a6ad3c180d0a02fb2113346"};
 inline constexpr Event link_superseded{"link.superseded", "b60da86734c3c4c265594eda8844c764"};
@@ -50,6 +51,9 @@ inline constexpr Event account_connected{"account.connected", "fb7e0c9057182245f
 inline constexpr Event account_failed{"account.failed", "a29aee1e832627cf1cb06655eb0ff872"};
 inline constexpr Event account_removed{"account.removed", "9e63d79208795a74b2e9b10f98b19bd7"};
 inline constexpr Event domain_changed{"domain.changed", "2f4228dc42d875f899ec208479d07811"};
+inline constexpr Event domain_record_gone{"domain.record_gone", "4e114d8c512d215dc0bb60b7ace21458"};
+inline constexpr Event domain_lapsed{"domain.lapsed", "94346d5c0b288d5a2ce3fc0e0d779daf"};
+inline constexpr Event dns_silent{"dns.silent", "30c5acf793f5dd18bd909cf76593b5d7"};
 inline constexpr Event leaver_disabled{"leaver.disabled", "25f0a3be14e6b76894d7272567e5414c"};
 
 // Plugins, control, the rest.

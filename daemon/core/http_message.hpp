@@ -53,6 +53,7 @@ struct HttpResponse {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   HttpBodyStream stream;  // when set, `body` is ignored and the answer is chunked
+  bool endless = false;   // the stream has no end of its own: a stop of the server need not wait for one
 };
 
 // Takes the request by value and runs to its end even if the client leaves meanwhile. It may throw: the client sees

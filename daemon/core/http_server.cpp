@@ -216,9 +216,11 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
     std::shared_ptr<Impl> server;
     Socket socket;
     asio::steady_timer timer;
+    asio::steady_timer stopped;  // never expires; stop() cancels it
     beast::flat_buffer buffer;
     SocketPeer peer;
     bool idle = false;       // nothing of a request has come yet: stop() may end it
+    bool endless = false;    // streams what has no end of its own: stop() may end it
     bool timed_out = false;  // the deadline has cancelled the socket's operations
     std::uint64_t phase = 0;
 
@@ -226,6 +228,7 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
         : server(std::move(owner)),
           socket(std::move(accepted)),
           timer(socket.get_executor()),
+          stopped(socket.get_executor(), asio::steady_timer::time_point::max()),
           buffer(server->limits.header_bytes + 16 * 1024),
           peer(std::move(from)) {
       server->connections.insert(this);
@@ -438,12 +441,19 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
     co_await never.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
   }
 
+  // Returns when the server stops, if the stream would not end by itself.
+  static asio::awaitable<void> until_stop(ConnectionPtr connection) {
+    if (connection->endless && connection->server->stopping) co_return;
+    error_code cancelled;
+    co_await connection->stopped.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+  }
+
   // Sends a streamed body after its head; true if it went out whole.
   static asio::awaitable<bool> send_stream(ConnectionPtr connection, HttpBodyStream stream, bool chunked) {
     using namespace asio::experimental::awaitable_operators;  // NOLINT(google-build-using-namespace)
     const auto end = std::make_shared<StreamEnd>();
-    auto both = pump(connection, std::move(stream), chunked, end) || watch(connection, end);
-    co_await std::move(both);
+    auto first = pump(connection, std::move(stream), chunked, end) || watch(connection, end) || until_stop(connection);
+    co_await std::move(first);
     if (end->error && !end->client_left && !connection->server->scope.stopping())
       connection->server->on_error(end->error);
     co_return end->whole;
@@ -586,9 +596,11 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
       auto sending = send_whole(connection, std::move(head), body && !streams ? std::move(answer.body) : std::string());
       if (!co_await std::move(sending)) co_return;
       if (body && streams) {
+        connection->endless = answer.endless;
         auto streaming = send_stream(connection, std::move(answer.stream), framing == Framing::chunked);
         // Without its last chunk the answer is visibly cut short; nothing may follow it.
         if (!co_await std::move(streaming)) co_return;
+        connection->endless = false;
       }
       if (keep_alive) continue;
       // A client that keeps its end open must not hold up a stop(), unless it has said more than we have read.
@@ -632,8 +644,10 @@ asio::awaitable<void> HttpServer::stop(Clock& clock, Milliseconds grace) {
   const auto impl = impl_;
   impl->stopping = true;
   impl->close_listeners();
-  for (Impl::Connection* connection : impl->connections)
+  for (Impl::Connection* connection : impl->connections) {
     if (connection->idle) connection->socket.cancel();
+    if (connection->endless) connection->stopped.cancel();
+  }
   const Milliseconds end = clock.monotonic() + std::min<Milliseconds>(grace, std::chrono::hours(24));
   while (!impl->connections.empty() && clock.monotonic() < end) {
     auto waiting = impl->ended.wait_for(clock, end - clock.monotonic());

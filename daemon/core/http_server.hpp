@@ -64,7 +64,7 @@ public:
   // after `invalid` (not_a_listening_socket).
   Result<std::string> adopt_listening_socket(int descriptor);
 
-  // Stops accepting, ends idle connections, lets requests in progress finish until `grace` is over.
+  // Stops accepting, ends idle connections and endless streams, lets requests in progress finish until `grace` is over.
   boost::asio::awaitable<void> stop(Clock& clock, Milliseconds grace);
   [[nodiscard]] std::size_t connections() const;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "model/batch.hpp"
 #include "model/email.hpp"
 
 namespace invited::model {
@@ -44,9 +45,29 @@ bool domain_allowed(const Facts& facts) {
          });
 }
 
+std::string held_text(const Invitation& invitation) {
+  if (const auto batch = batch_holding(invitation.held_reason))
+    return fmt::format(
+        "Held by a brake together with others: invitectl batch show {0} says why; then invitectl "
+        "invitation release --batch {0}, or discard --batch {0}.",
+        batch->text());
+  return fmt::format("The invitation is held ({}): release or discard it.", invitation.held_reason);
+}
+
+std::string in_review_text(const Facts& facts) {
+  std::string steps;
+  for (const std::string& step : facts.review_open) steps += (steps.empty() ? "" : ", ") + step;
+  return steps.empty() ? "The review is not finished: nothing is sent before the last approval."
+                       : fmt::format(
+                             "The review is not finished (waits for: {}): nothing is sent before the last "
+                             "approval.",
+                             steps);
+}
+
 // W10 and its relatives: the reason why this user may not be offered anything, if there is one.
 std::optional<Reason> barred(const Facts& facts) {
-  if (!facts.user.enabled)
+  const bool waits = facts.employment != nullptr && facts.employment->gap == GapState::waits;
+  if (!facts.user.enabled && (!waits || facts.asked))
     return Reason{reason::disabled, "The user is disabled: nothing is sent until someone enables the user."};
   if (facts.employment == nullptr) return std::nullopt;
   const Employment& employment = *facts.employment;
@@ -79,7 +100,7 @@ std::optional<Reason> ended_by_person(const Facts& facts) {
   if (facts.invitation == nullptr || !same_address(facts)) return std::nullopt;
   const Invitation& invitation = *facts.invitation;
   if (facts.employment != nullptr && facts.employment->hire_open &&
-      facts.employment->created_at > invitation.created_at)
+      (facts.employment->created_at > invitation.created_at || facts.employment->gap != GapState::none))
     return std::nullopt;
   if (invitation.state == InvitationState::connected)
     return Reason{reason::disconnected,
@@ -121,6 +142,18 @@ std::optional<Reason> not_by_itself(const Facts& facts, Chain& chain) {
   return Reason{reason::not_a_hire, "Not a new hire: the login email is saved and waits for \"send verification\"."};
 }
 
+// A hire that waits behind the employment in force, whose own invitation is over: its date decides (W0).
+std::optional<Facts> next_hire(const Facts& facts) {
+  const bool waits = facts.next != nullptr && facts.next->hire_open && facts.next->review != ReviewState::rejected &&
+                     !facts.employment->hire_open;
+  if (!waits) return std::nullopt;
+  Facts then = facts;
+  then.employment = facts.next;
+  then.next = nullptr;
+  then.leaver_days = facts.next_leaver_days;
+  return then;
+}
+
 Decision by_start_date(const Facts& facts, Chain chain) {
   if (facts.employment == nullptr)
     return chain.end(Action::send, reason::no_start_date,
@@ -153,10 +186,21 @@ Decision by_start_date(const Facts& facts, Chain chain) {
   return chain.end_due(Action::send, due, reason::start_later, later_text());
 }
 
+std::string open_link_text(const Invitation& invitation, const std::string& zone) {
+  if (!invitation.accepted_at || !invitation.ends_at) return "The mail is out: the link is open.";
+  std::string accepted = local_text(*invitation.accepted_at, zone);
+  accepted.replace(accepted.find('T'), 1, " at ");
+  return fmt::format("The mail was accepted on {}: the link works through {}.", accepted,
+                     to_text(local_date(*invitation.ends_at - std::chrono::milliseconds{1}, zone)));
+}
+
 Decision open_offer(const Facts& facts, Chain chain) {
   const Invitation& invitation = *facts.invitation;
   switch (invitation.state) {
     case InvitationState::verified:
+      if (invitation.cause == InvitationCause::verified_domain)
+        return chain.end(Action::connect, reason::verified_domain,
+                         "The domain of the login email is verified: the account is being made at the provider.");
       return chain.end(Action::connect, reason::confirmed,
                        "The login email is confirmed: the account is being made at the provider.");
     case InvitationState::released: {
@@ -173,10 +217,8 @@ Decision open_offer(const Facts& facts, Chain chain) {
                 : std::string("The mail is queued for its first try."));
     }
     default:
-      return chain.end_at(
-          Action::expire, invitation.ends_at.value_or(facts.now), reason::link_open,
-          fmt::format("The mail was accepted on {}: the link is open.",
-                      invitation.accepted_at ? local_text(*invitation.accepted_at, facts.policy.zone) : "?"));
+      return chain.end_at(Action::expire, invitation.ends_at.value_or(facts.now), reason::link_open,
+                          open_link_text(invitation, facts.policy.zone));
   }
 }
 
@@ -195,10 +237,17 @@ Decision decide(const Facts& facts) {
   const bool current = open && !moved;
   const bool mail_out = current && invitation->state == InvitationState::sent;
   const bool held = current && !invitation->held_reason.empty();
+  const auto later = next_hire(facts);
+  const Facts& hire = later ? *later : facts;
 
   if (auto bar = barred(facts)) return chain.end(open ? Action::cancel : Action::none, bar->code, std::move(bar->text));
-  if (facts.user.connection == Connection::connected)
+  if (facts.user.connection == Connection::connected) {
+    const Delivery* mail = facts.asked ? nullptr : facts.sign_in_mail;
+    if (mail != nullptr && (mail->next_at || mail->state == DeliveryState::claimed))
+      return chain.end_at(Action::deliver, mail->next_at.value_or(facts.now), reason::mail_on_its_way,
+                          "The user is connected, and the mail that says so is on its way.");
     return chain.end(Action::none, reason::connected, "The user is connected: there is nothing to send.");
+  }
   if (facts.user.login_email_canonical.empty())
     return chain.end(open ? Action::cancel : Action::none, reason::no_login_email,
                      "No login email is saved: there is no address to send to.");
@@ -208,20 +257,23 @@ Decision decide(const Facts& facts) {
   const bool allowed = domain_allowed(facts);
   // A link that is out lives to its end, whatever holds back the next mail.
   if (mail_out && !facts.asked && (in_review || !allowed)) return open_offer(facts, std::move(chain));
-  if (in_review)
-    return chain.end(Action::review, reason::in_review,
-                     "The review is not finished: nothing is sent before the last approval.");
+  if (in_review) return chain.end(Action::review, reason::in_review, in_review_text(facts));
   if (!allowed)
     return chain.end(open && !mail_out ? Action::cancel : Action::none, reason::domain_not_allowed,
                      fmt::format("{} is not among the allowed domains.", facts.user.login_email_domain));
   if (!facts.asked)
-    if (auto ended = ended_by_person(facts)) return chain.end(Action::none, ended->code, std::move(ended->text));
+    if (auto ended = ended_by_person(hire)) return chain.end(Action::none, ended->code, std::move(ended->text));
+  if (!facts.user.enabled && !comes_back_now(*facts.employment, facts.policy, facts.now)) {
+    chain.add(reason::between_employments, "Between two employments: disabled until the next one's invitation is due.");
+    return by_start_date(facts, std::move(chain));
+  }
   if (facts.domain_verified)
     return chain.end(Action::connect, reason::verified_domain,
                      fmt::format("{} is a verified domain: connected without a mail.", facts.user.login_email_domain));
-  if (held && !facts.asked)
-    return chain.end(Action::none, reason::held,
-                     fmt::format("The invitation is held ({}): release or discard it.", invitation->held_reason));
+  if (held && !facts.asked) {
+    if (!mail_out) return chain.end(Action::none, reason::held, held_text(*invitation));
+    chain.add(reason::held, held_text(*invitation));
+  }
   if (current && !held && invitation->state == InvitationState::released) return open_offer(facts, std::move(chain));
   if (facts.asked)
     return chain.end(Action::send, reason::asked,
@@ -231,43 +283,125 @@ Decision decide(const Facts& facts) {
   if (mail_out) return open_offer(facts, std::move(chain));
   if (moved) {
     chain.add(reason::login_email_changed, "The login email was changed: the older invitation is superseded.");
-    return by_start_date(facts, std::move(chain));
+    return by_start_date(open && before_mail(invitation->state) ? hire : facts, std::move(chain));
   }
   if (current && invitation->state == InvitationState::draft && invitation->cause != InvitationCause::hire)
     return chain.end(Action::send, reason::asked, "It was asked for during the review: the mail goes out at once.");
-  auto none = not_by_itself(facts, chain);
-  if (!none) return by_start_date(facts, std::move(chain));
+  if (later && later->employment->review == ReviewState::pending)
+    return chain.end(Action::review, reason::in_review, in_review_text(facts));
+  auto none = not_by_itself(hire, chain);
+  if (!none) return by_start_date(hire, std::move(chain));
 
   if (invitation != nullptr && invitation->state == InvitationState::expired)
     return chain.end(Action::none, reason::link_expired, "The link expired unused: send again to give new days.");
   return chain.end(open ? Action::cancel : Action::none, none->code, std::move(none->text));
 }
 
+bool comes_back_now(const Employment& employment, const Policy& policy, Instant now) {
+  return instant_of(due_for(employment.start_date, policy)) <= now;
+}
+
 std::optional<Decision> leaving(const Facts& facts) {
   if (facts.employment == nullptr || !facts.employment->end_date || !facts.user.enabled || facts.employment->withdrawn)
     return std::nullopt;
-  const CivilDate last = add_days(*facts.employment->end_date, facts.policy.leaver_days);
+  const CivilDate last = add_days(*facts.employment->end_date, facts.leaver_days.value_or(facts.policy.leaver_days));
+  const CivilDate gone = add_days(last, 1);
   Decision decision;
   decision.action = Action::disable;
-  decision.due = CivilDue{add_days(last, 1), 0, facts.policy.zone};
-  decision.at = first_instant_of(decision.due->date, facts.policy.zone);
+  decision.due = CivilDue{gone, 0, facts.policy.zone};
+  decision.at = first_instant_of(gone, facts.policy.zone);
+  if (facts.next == nullptr) {
+    decision.reasons.push_back(
+        {reason::employment_ended,
+         fmt::format("The employment ends on {}: active through {}, then disabled and disconnected.",
+                     to_text(*facts.employment->end_date), to_text(last))});
+    return decision;
+  }
+  const CivilDue back = due_for(facts.next->start_date, facts.policy);
+  if (facts.next->start_date <= gone || back.date <= gone || instant_of(back) <= facts.now) {
+    Facts then = facts;
+    then.employment = facts.next;
+    then.leaver_days = facts.next_leaver_days;
+    then.next = nullptr;
+    return leaving(then);
+  }
   decision.reasons.push_back(
-      {reason::employment_ended,
-       fmt::format("The employment ends on {}: active through {}, then disabled and disconnected.",
-                   to_text(*facts.employment->end_date), to_text(last))});
+      {reason::between_employments,
+       fmt::format("The employment ends on {} and the next begins on {}: active through {}, then disabled and "
+                   "disconnected until {:02}:00 on {}.",
+                   to_text(*facts.employment->end_date), to_text(facts.next->start_date), to_text(last), back.hour,
+                   to_text(back.date))});
   return decision;
 }
+
+namespace {
+
+// The leaver rule of an employment whose user is not back yet, as it will be then.
+void add_end_of(const Employment& employment, const std::optional<int>& leaver_days, const Facts& facts,
+                std::vector<Decision>& acts) {
+  User back = facts.user;
+  back.enabled = true;
+  Facts then{.user = back, .employment = &employment, .policy = facts.policy, .now = facts.now};
+  then.leaver_days = leaver_days;
+  if (auto leaver = leaving(then)) {
+    leaver->follows = !acts.empty();
+    acts.push_back(std::move(*leaver));
+  }
+}
+
+// What follows when the user is disabled between two employments.
+void add_next_employment(const Facts& facts, std::vector<Decision>& acts) {
+  User away = facts.user;
+  away.enabled = false;
+  away.connection = Connection::not_connected;
+  Employment next = *facts.next;
+  next.gap = GapState::waits;
+  next.hire_open = true;
+  Facts then{.user = away, .employment = &next, .policy = facts.policy, .now = acts.back().at};
+  // The disabling ends whatever is open.
+  if (facts.invitation != nullptr && !live(facts.invitation->state)) then.invitation = facts.invitation;
+  then.domain_verified = facts.domain_verified;
+  if (Decision after = decide(then); after.action == Action::send) {
+    after.follows = true;
+    acts.push_back(std::move(after));
+  }
+  add_end_of(next, facts.next_leaver_days, facts, acts);
+}
+
+// A hire may wait for the end of an older link.
+void add_after_end(const Facts& facts, std::vector<Decision>& acts) {
+  Invitation expired = *facts.invitation;
+  expired.state = InvitationState::expired;
+  expired.held_reason.clear();
+  Facts then = facts;
+  then.invitation = &expired;
+  then.delivery = nullptr;
+  then.now = std::max(acts.back().at, facts.now);
+  if (Decision after = decide(then); after.action == Action::send) {
+    after.follows = true;
+    acts.push_back(std::move(after));
+  }
+}
+
+}  // namespace
 
 std::vector<Decision> foreseen(const Facts& facts) {
   std::vector<Decision> acts;
   if (Decision next = decide(facts); next.action != Action::none && next.action != Action::review)
     acts.push_back(std::move(next));
+  if (!acts.empty() && acts.front().action == Action::expire) add_after_end(facts, acts);
   if (auto leaver = leaving(facts)) acts.push_back(std::move(*leaver));
   std::stable_sort(acts.begin(), acts.end(), [](const Decision& a, const Decision& b) { return a.at < b.at; });
   // Disabling ends whatever was to come.
   const auto end =
       std::find_if(acts.begin(), acts.end(), [](const Decision& d) { return d.action == Action::disable; });
-  if (end != acts.end()) acts.erase(end + 1, acts.end());
+  if (end == acts.end()) {
+    if (!facts.user.enabled && facts.employment != nullptr && facts.employment->gap == GapState::waits)
+      add_end_of(*facts.employment, facts.leaver_days, facts, acts);
+    return acts;
+  }
+  acts.erase(end + 1, acts.end());
+  if (acts.back().reason() == reason::between_employments) add_next_employment(facts, acts);
   return acts;
 }
 

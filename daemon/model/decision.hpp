@@ -33,19 +33,26 @@ enum class Action : std::uint8_t {
 
 struct Facts {
   const User& user;
-  const Employment* employment = nullptr;  // the one in force: the latest not withdrawn, else the latest
+  const Employment* employment = nullptr;  // the one in force: the earliest not withdrawn and not over, else the latest
+  const Employment* next = nullptr;        // the one that follows it, not withdrawn
   const Invitation* invitation = nullptr;  // the newest
   const Delivery* delivery = nullptr;      // of that invitation
+  const Delivery* sign_in_mail = nullptr;  // likewise: tells who was connected that the sign-in is ready
   bool domain_verified = false;            // of user.login_email_domain
   const Policy& policy;
   Instant now{};
-  bool asked = false;  // W12/W13: an administrator asks for it in this moment
+  bool asked = false;                         // W12/W13: an administrator asks for it in this moment
+  std::vector<std::string> review_open = {};  // steps of the review that may be approved now
+  // Of the user templates, instead of the policy's.
+  std::optional<int> leaver_days = std::nullopt;
+  std::optional<int> next_leaver_days = std::nullopt;
 };
 
 struct Decision {
   Action action = Action::none;
   Instant at{};                 // when; for `send` now means at once
   std::optional<CivilDue> due;  // the civil intention behind `at`, where a date decides
+  bool follows = false;         // of foreseen(): what the act before it leads to by itself
   std::vector<Reason> reasons;  // the chain, the deciding one last; never empty (W14)
 
   [[nodiscard]] std::string_view reason() const { return reasons.back().code; }
@@ -55,10 +62,16 @@ struct Decision {
 [[nodiscard]] Decision decide(const Facts& facts);
 
 // When the leaver rule of PRODUCT §5 disables this user: the first instant of the day after end date + leaver_days.
+// Employments that follow each other count as one; where the next one is invited only after that day, the user is
+// disabled in between (reason between_employments) and comes back when that invitation is due.
 [[nodiscard]] std::optional<Decision> leaving(const Facts& facts);
 
-// Everything that is foreseen, earliest first; empty if nothing happens by itself. Nothing follows a disabling.
+// Everything that is foreseen, earliest first; empty if nothing happens by itself. Nothing follows a disabling, but for
+// the next employment.
 [[nodiscard]] std::vector<Decision> foreseen(const Facts& facts);
+
+// When a user who is disabled between two employments comes back: when the invitation of the next one is due.
+[[nodiscard]] bool comes_back_now(const Employment& employment, const Policy& policy, Instant now);
 
 // W2's civil due for a start date.
 [[nodiscard]] CivilDue due_for(CivilDate start, const Policy& policy);

@@ -13,6 +13,7 @@
 #include <array>
 #include <memory>
 #include <stdexcept>
+#include <utility>
 
 namespace invited::model {
 
@@ -160,6 +161,12 @@ core::Result<Email> parse_email(std::string_view text) {
     return bad_email(fmt::format("\"{}\" has a dot at the wrong place before the @", typed));
   if (const UChar32 c = first_of(local, [](UChar32 each) { return each != '.' && !is_atext(each); }); c != U_SENTINEL)
     return bad_email(fmt::format("U+{:04X} may not stand before the @", static_cast<unsigned>(c)));
+  // It would sit on whatever is shown before the address.
+  if (const UChar32 c = first_of(local, [after = UChar32{'.'}](UChar32 each) mutable {
+        return std::exchange(after, each) == '.' && (U_GET_GC_MASK(each) & U_GC_M_MASK) != 0;
+      });
+      c != U_SENTINEL)
+    return bad_email(fmt::format("the mark U+{:04X} has no letter to stand on", static_cast<unsigned>(c)));
   auto domain = ascii_domain(typed.substr(at + 1));
   if (!domain) return bad_email(domain.error().message);
   std::string canonical = canonical_local(local);
@@ -179,8 +186,13 @@ core::Result<std::string> parse_domain(std::string_view text, bool wildcard) {
     return fail(ErrorKind::invalid, "invalid_domain", fmt::format("\"{}\": a wildcard is not allowed here", name));
   if (below) name.remove_prefix(2);
   auto ascii = ascii_domain(name);
-  if (!ascii) return ascii;
-  return below ? "*." + *ascii : *ascii;
+  if (!ascii || !below) return ascii;
+  // "github.io" is one company's mail domain, but below it anybody has a name.
+  if (const psl_ctx_t* psl = psl_builtin();
+      psl != nullptr && psl_is_public_suffix2(psl, ascii->c_str(), PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE) == 1)
+    return fail(ErrorKind::invalid, "invalid_domain",
+                fmt::format("\"*.{0}\": others register below {0}, so no rule may cover all of it", *ascii));
+  return "*." + *ascii;
 }
 
 bool domain_covers(std::string_view rule, std::string_view domain) {

@@ -49,6 +49,8 @@ struct Employment {
   CivilDate start_date{};
   std::optional<CivilDate> end_date;
   std::string employment_template;
+  std::string flow;  // the review flow it is in; empty: none
+  std::string entered_by;  // who gave what is reviewed, one actor a line (four eyes)
   ReviewState review = ReviewState::none;
   std::string review_actor;   // who decided last
   std::string review_reason;  // why it was rejected
@@ -56,6 +58,8 @@ struct Employment {
   bool withdrawn = false;
   // W0: no mail of this hire was accepted yet and the user was not connected since; the automatic rules apply to it.
   bool hire_open = true;
+  bool over = false;  // its end has passed and another one follows
+  GapState gap = GapState::none;
   Instant created_at{};
   bool operator==(const Employment&) const = default;
 };
@@ -87,10 +91,14 @@ struct Invitation {
   Instant created_at{};
 };
 
-// One mail on its way. Attempts are rows of their own.
+// What a mail says: asks for the verification, or tells who was connected by a verified domain that the sign-in is ready.
+enum class DeliveryKind : std::uint8_t { verification, sign_in_ready };
+
+// One mail on its way; at most one of each kind for an invitation. Attempts are rows of their own.
 struct Delivery {
   Id key;
   Id invitation;
+  DeliveryKind kind = DeliveryKind::verification;
   Id user;
   DeliveryState state = DeliveryState::queued;
   std::string message_id;     // without angle brackets; the same in every copy
@@ -119,9 +127,14 @@ enum class DomainState : std::uint8_t { pending, verified, lapsed };
 struct Domain {
   std::string name;  // ASCII form, "*.": wildcard
   DomainState state = DomainState::verified;
-  std::string method;  // "assertion"
-  std::string actor;
-  Instant since{};
+  std::string method{};  // how it is known, or to be proven: "dns"; "assertion": an operator answers for it
+  std::string actor{};   // who added it
+  Instant since{};       // in this state
+  std::string challenge{};  // what the DNS record must hold; empty: none was asked for
+  std::optional<Instant> checked_at{};
+  std::optional<Instant> next_check_at{};  // nothing: never by itself (assertions)
+  std::optional<Instant> failing_since{};  // proven once, and since then the DNS says that the record is not there
+  std::string detail{};                    // what the last check found, for people
 };
 
 // What the daemon owes the identity provider; kept until done (order per user).
@@ -148,6 +161,17 @@ struct Account {
   Instant created_at{};
 };
 
+// The page on which a person types her own address (PRODUCT §5, preparation phase); one per user.
+struct SelfServicePage {
+  Id user;
+  std::array<std::byte, 12> selector{};
+  std::array<std::byte, 16> salt{};
+  std::uint8_t key_id = 0;
+  std::int32_t tries = 0;  // addresses taken or refused through it
+  Instant ends_at{};
+  Instant created_at{};
+};
+
 struct AuditEvent {
   std::int64_t seq = 0;
   Instant at{};
@@ -159,9 +183,11 @@ struct AuditEvent {
 };
 
 [[nodiscard]] std::string_view to_text(InvitationCause);
+[[nodiscard]] std::string_view to_text(DeliveryKind);
 [[nodiscard]] std::string_view to_text(DomainState);
 [[nodiscard]] std::string_view to_text(ProviderTaskKind);
 [[nodiscard]] std::optional<InvitationCause> parse_invitation_cause(std::string_view);
+[[nodiscard]] std::optional<DeliveryKind> parse_delivery_kind(std::string_view);
 [[nodiscard]] std::optional<DomainState> parse_domain_state(std::string_view);
 [[nodiscard]] std::optional<ProviderTaskKind> parse_provider_task_kind(std::string_view);
 

@@ -16,6 +16,7 @@ struct UserFilter {
   std::optional<std::string> role;
   std::optional<bool> enabled;
   std::optional<Connection> connection;
+  std::optional<bool> login_email_saved;
   std::optional<CivilDate> start_before;      // exclusive
   std::optional<CivilDate> start_after;       // exclusive
   std::optional<InvitationState> invitation;  // of the newest invitation
@@ -23,7 +24,7 @@ struct UserFilter {
   std::string search;  // free text over user-id, name, login email, alias, signature, card id, reference, department
   [[nodiscard]] bool empty() const {
     return !company && !department && !authorised_company && !role && !enabled && !connection && !start_before &&
-           !start_after && !invitation && !review && search.empty();
+           !start_after && !invitation && !review && !login_email_saved && search.empty();
   }
 };
 

@@ -98,9 +98,20 @@ public:
   virtual awaitable<ProviderAnswer> lookup(std::string external_id) = 0;
 };
 
+// ---- DNS --------------------------------------------------------------------------------------------------------
+
+class Dns {
+public:
+  virtual ~Dns() = default;
+  // The TXT records of a name, the strings of each joined; none if the DNS says that there are none or that there is no
+  // such name. `unavailable`: no word from any server (silent, failing, refusing); `invalid`: not a name that can be
+  // asked for.
+  virtual awaitable<core::Result<std::vector<std::string>>> txt(std::string name) = 0;
+};
+
 // ---- source -----------------------------------------------------------------------------------------------------
 
-using SourceItem = std::variant<SourceRecord, BadRow>;
+using SourceItem = std::variant<SourceRecord, BadRow, Remark, Announcement>;
 // Takes records as they come; the source waits until it returns (back-pressure). Throwing ends the fetch.
 using SourceSink = std::function<awaitable<void>(std::vector<SourceItem>)>;
 
@@ -123,6 +134,17 @@ struct SourceReply {
   std::string body;
 };
 
+// One piece of an export; a big one comes in several, in order, never mixed with another.
+struct ExportPart {
+  bool first = true;
+  bool last = true;
+  std::string format;                                        // "csv", or a profile's name
+  std::vector<std::pair<std::string, std::string>> options;  // the same with each part
+  std::vector<SourceRecord> records;
+};
+// Takes the bytes of a part in pieces; the source may write much more only when one is dealt with.
+using ByteSink = std::function<awaitable<void>(std::string)>;
+
 class Source {
 public:
   virtual ~Source() = default;
@@ -136,6 +158,11 @@ public:
   // After every record of that fetch is durable; the source settles its side (moves the file).
   virtual awaitable<core::Result<void>> finish(std::string cursor, std::vector<RowResult> results) = 0;
   virtual awaitable<core::Result<SourceReply>> handle(SourcePush push, SourceSink sink) = 0;
+  [[nodiscard]] virtual bool can_export() const { return false; }
+  // Records as the bytes of a file.
+  virtual awaitable<core::Result<void>> export_records(ExportPart /*part*/, ByteSink /*sink*/) {
+    co_return core::fail(core::ErrorKind::conflict, "plugin_unsupported", "source \"" + name() + "\" cannot export");
+  }
   // Rings when the source hints that there is something (source_changed).
   virtual void on_change(std::function<void()> hint) = 0;
 };

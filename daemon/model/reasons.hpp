@@ -48,6 +48,10 @@ inline constexpr std::string_view revoked = "revoked";
 inline constexpr std::string_view discarded = "discarded";
 inline constexpr std::string_view disconnected = "disconnected";
 inline constexpr std::string_view employment_ended = "employment_ended";
+inline constexpr std::string_view between_employments = "between_employments";
+// Why a batch waits for a person.
+inline constexpr std::string_view too_many_at_once = "too_many_at_once";
+inline constexpr std::string_view too_many_withdrawn = "too_many_withdrawn";
 // Why a mail waits for a person.
 inline constexpr std::string_view delivery_rejected = "delivery_rejected";
 inline constexpr std::string_view delivery_uncertain = "delivery_uncertain";

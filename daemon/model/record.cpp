@@ -5,7 +5,7 @@
 namespace invited::model {
 
 std::string_view to_text(RowOutcome outcome) {
-  constexpr std::array<std::string_view, 5> names{"created", "updated", "unchanged", "ignored", "rejected"};
+  constexpr std::array<std::string_view, 6> names{"created", "updated", "unchanged", "ignored", "rejected", "noted"};
   return names.at(static_cast<std::size_t>(outcome));
 }
 

@@ -15,7 +15,8 @@ struct SourceRecord {
   std::int64_t line = 0;  // in the file it came from; 0: no file
 };
 
-enum class RowOutcome : std::uint8_t { created, updated, unchanged, ignored, rejected };
+// `noted` is about the file and not about one person.
+enum class RowOutcome : std::uint8_t { created, updated, unchanged, ignored, rejected, noted };
 [[nodiscard]] std::string_view to_text(RowOutcome);
 
 // One result per row. `result()` is the stable text of PRODUCT §6: "created", "ignored: invalid_email".
@@ -27,6 +28,7 @@ struct RowResult {
   RowOutcome applied = RowOutcome::unchanged;  // what the row's other columns did
   std::string column;                          // the field it is about
   std::string message;                         // one sentence for a person
+  std::string file_column = {};                // what the file calls that field; empty: the same
   [[nodiscard]] std::string result() const;
 };
 
@@ -36,6 +38,20 @@ struct BadRow {
   std::string column;
   std::string reason;
   std::string message;
+};
+
+// What a source says about its file, besides its rows.
+struct Remark {
+  std::int64_t line = 0;
+  std::string column;
+  std::string reason;
+  std::string message;
+};
+
+// What a source says before its first row.
+struct Announcement {
+  std::int64_t rows = -1;                                    // about so many will come; -1: not known
+  std::vector<std::pair<std::string, std::string>> columns;  // field → what the file calls it
 };
 
 }  // namespace invited::model

@@ -11,13 +11,13 @@ using I = InvitationState;
 using D = DeliveryState;
 
 constexpr std::array invitation_table{
-    Transition<I>{std::nullopt, I::draft, "saved for a hire in review"},
+    Transition<I>{std::nullopt, I::draft, "saved for a hire in review, or kept back by a brake"},
     Transition<I>{std::nullopt, I::scheduled, "saved for a hire who starts later (W2)"},
     Transition<I>{std::nullopt, I::released,
                   "saved for a hire who starts tomorrow or earlier (W1), or sent by hand (W12)"},
     Transition<I>{std::nullopt, I::verified, "saved with a login email in a verified domain (W4)"},
-    Transition<I>{I::draft, I::scheduled, "last approval, start later (W3, W2)"},
-    Transition<I>{I::draft, I::released, "last approval, start tomorrow or earlier (W3, W1)"},
+    Transition<I>{I::draft, I::scheduled, "last approval, start later (W3, W2), or let go after the start moved"},
+    Transition<I>{I::draft, I::released, "last approval, start tomorrow or earlier (W3, W1), or let go with its batch"},
     Transition<I>{I::draft, I::verified, "last approval in a verified domain (W4)"},
     Transition<I>{I::draft, I::superseded, "login email changed (W9)"},
     Transition<I>{I::draft, I::cancelled, "withdrawn, rejected or disabled (W10)"},
@@ -70,6 +70,7 @@ constexpr std::array<std::string_view, 10> invitation_names{
 constexpr std::array<std::string_view, 7> delivery_names{"queued",   "claimed",   "accepted", "deferred",
                                                          "rejected", "uncertain", "cancelled"};
 constexpr std::array<std::string_view, 4> review_names{"none", "pending", "approved", "rejected"};
+constexpr std::array<std::string_view, 3> gap_names{"none", "waits", "over"};
 
 template <class State, std::size_t N>
 std::optional<State> parse(const std::array<std::string_view, N>& names, std::string_view text) {
@@ -118,6 +119,14 @@ std::optional<DeliveryState> parse_delivery_state(std::string_view t) {
 }
 std::optional<ReviewState> parse_review_state(std::string_view t) {
   return parse<ReviewState>(review_names, t);
+}
+
+std::string_view to_text(GapState v) {
+  return gap_names.at(static_cast<std::size_t>(v));
+}
+
+std::optional<GapState> parse_gap_state(std::string_view t) {
+  return parse<GapState>(gap_names, t);
 }
 
 }  // namespace invited::model

@@ -14,7 +14,7 @@ namespace invited::model {
 enum class Connection : std::uint8_t { not_connected, pending, connected };
 
 enum class InvitationState : std::uint8_t {
-  draft,       // the employment's review is not finished
+  draft,       // the employment's review is not finished, or a brake keeps it back
   scheduled,   // approved, waits for its time
   released,    // may go out: a delivery exists
   sent,        // the next mail server took it: the link lives until ends_at
@@ -27,6 +27,13 @@ enum class InvitationState : std::uint8_t {
 };
 
 enum class DeliveryState : std::uint8_t { queued, claimed, accepted, deferred, rejected, uncertain, cancelled };
+
+// The time between the employment before and this one, where it is longer than a leaver stays active (PRODUCT §5).
+enum class GapState : std::uint8_t {
+  none,   // there is none, or it has not begun
+  waits,  // the user is disabled in it and comes back when this employment's invitation is due
+  over,   // the user is back, or somebody decided otherwise by hand
+};
 
 enum class ReviewState : std::uint8_t { none, pending, approved, rejected };
 
@@ -56,9 +63,11 @@ struct Transition {
 [[nodiscard]] std::string_view to_text(InvitationState);
 [[nodiscard]] std::string_view to_text(DeliveryState);
 [[nodiscard]] std::string_view to_text(ReviewState);
+[[nodiscard]] std::string_view to_text(GapState);
 [[nodiscard]] std::optional<Connection> parse_connection(std::string_view);
 [[nodiscard]] std::optional<InvitationState> parse_invitation_state(std::string_view);
 [[nodiscard]] std::optional<DeliveryState> parse_delivery_state(std::string_view);
 [[nodiscard]] std::optional<ReviewState> parse_review_state(std::string_view);
+[[nodiscard]] std::optional<GapState> parse_gap_state(std::string_view);
 
 }  // namespace invited::model

@@ -23,14 +23,6 @@ namespace invited::plugin {
 
 using model::awaitable;
 
-// What an export hands to a plugin; see invited_export.
-struct ExportPart {
-  bool first = true;
-  bool last = true;
-  std::string format;
-  std::vector<model::SourceRecord> records;
-};
-
 class SourceAdapter final : public model::Source {
 public:
   // Records in one batch to the sink, and batches that may be on their way before emit() waits.
@@ -54,13 +46,11 @@ public:
   awaitable<core::Result<void>> finish(std::string cursor, std::vector<model::RowResult> results) override;
   awaitable<core::Result<model::SourceReply>> handle(model::SourcePush push, model::SourceSink sink) override;
   void on_change(std::function<void()> hint) override { hint_ = std::move(hint); }
+  [[nodiscard]] bool can_export() const override;
+  awaitable<core::Result<void>> export_records(model::ExportPart part, model::ByteSink sink) override;
 
   // Beyond the port. A request to one of the source's routes; the reply may go out when the sink's records are durable.
   awaitable<core::Result<model::SourceReply>> handle_http(core::HttpRequest request, model::SourceSink sink);
-  [[nodiscard]] bool can_export() const;
-  // The bytes of one part, in pieces as the plugin writes them, each awaited before it may write much more.
-  using ByteSink = std::function<awaitable<void>(std::string)>;
-  awaitable<core::Result<void>> export_records(ExportPart part, ByteSink sink);
 
 private:
   std::shared_ptr<Instance> instance_;

@@ -59,8 +59,10 @@ core::Error to_error(std::string_view role, std::string_view instance, std::stri
   std::string message =
       fmt::format("{} \"{}\": {} failed ({})", role, instance, operation, status_text(outcome.status));
   if (!outcome.why.message.empty()) message += ": " + outcome.why.message;
-  if (outcome.why.retry_after_s > 0)
-    message += fmt::format("; it asks for {} s of patience", outcome.why.retry_after_s);
+  if (const auto seconds = outcome.why.retry_after_s; seconds > 0) {
+    message += message.ends_with('.') ? fmt::format(" It asks for {} s of patience.", seconds)
+                                      : fmt::format("; it asks for {} s of patience", seconds);
+  }
   return {kind_of(outcome), std::string(code_of(outcome.status)), std::move(message), outcome.why.field};
 }
 

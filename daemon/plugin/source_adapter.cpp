@@ -16,7 +16,10 @@ namespace invited::plugin {
 
 namespace asio = boost::asio;
 using core::Milliseconds;
+using model::Announcement;
 using model::BadRow;
+using model::ExportPart;
+using model::Remark;
 using model::SourceItem;
 using model::SourceRecord;
 
@@ -158,7 +161,7 @@ public:
       row.line = result.line;
       row.user_id = borrow(result.user);
       row.reason = borrow(result.reason);
-      row.column = borrow(result.column);
+      row.column = borrow(result.file_column.empty() ? result.column : result.file_column);
       row.message = borrow(result.message);
       rows_.push_back(row);
     }
@@ -181,6 +184,8 @@ private:
         return INVITED_RESULT_UNCHANGED;
       case model::RowOutcome::ignored:
         return INVITED_RESULT_IGNORED;
+      case model::RowOutcome::noted:
+        return INVITED_RESULT_NOTED;
       case model::RowOutcome::rejected:
         break;
     }
@@ -208,12 +213,15 @@ public:
       rows_[i].field_count = pairs_[i].size();
       list_.push_back(&rows_[i]);
     }
+    for (const auto& [key, value] : part_.options) options_.push_back({borrow(key), borrow(value)});
     raw_.struct_size = sizeof raw_;
     raw_.first = part_.first ? 1 : 0;
     raw_.last = part_.last ? 1 : 0;
     raw_.format = borrow(part_.format);
     raw_.records = list_.data();
     raw_.record_count = list_.size();
+    raw_.options = options_.data();
+    raw_.option_count = options_.size();
   }
   [[nodiscard]] const invited_export* raw() const { return &raw_; }
 
@@ -228,6 +236,7 @@ private:
   std::vector<std::vector<invited_pair>> pairs_;
   std::vector<invited_record> rows_;
   std::vector<const invited_record*> list_;
+  std::vector<invited_pair> options_;
   invited_export raw_{};
 };
 
@@ -296,6 +305,37 @@ void reject_row(const invited_host* host, invited_call* handle, int64_t line, in
     if (!call || !may_wait(instance, "reject_row()")) return 0;
     put_item(*call, BadRow{std::max<std::int64_t>(line, 0), clipped(view(column), 200), clipped(view(reason), 100),
                            clipped(view(message), 1000)});
+    return 0;
+  });
+}
+
+void note(const invited_host* host, invited_call* handle, int64_t line, invited_str column, invited_str reason,
+          invited_str message) {
+  wall("note", 0, [&] {
+    Instance& instance = Instance::of(host);
+    const auto call = instance.open_call<IntakeCall>(handle, "note()");
+    if (!call || !may_wait(instance, "note()")) return 0;
+    put_item(*call, Remark{std::max<std::int64_t>(line, 0), clipped(view(column), 200), clipped(view(reason), 100),
+                           clipped(view(message), 1000)});
+    return 0;
+  });
+}
+
+void announce(const invited_host* host, invited_call* handle, const invited_announcement* raw) {
+  wall("announce", 0, [&] {
+    Instance& instance = Instance::of(host);
+    const auto call = instance.open_call<IntakeCall>(handle, "announce()");
+    if (!call || !may_wait(instance, "announce()")) return 0;
+    if (raw == nullptr || !INVITED_HAS(raw, invited_announcement, column_count) || raw->column_count > most_fields ||
+        (raw->columns == nullptr && raw->column_count > 0)) {
+      instance.misbehaved("announce() with what is no announcement");
+      return 0;
+    }
+    Announcement said;
+    said.rows = std::max<std::int64_t>(raw->rows, -1);
+    for (std::uint64_t i = 0; i < raw->column_count; ++i)
+      said.columns.emplace_back(clipped(view(raw->columns[i].key), 200), clipped(view(raw->columns[i].value), 200));
+    put_item(*call, std::move(said));
     return 0;
   });
 }
@@ -474,7 +514,8 @@ std::string raw_query(const std::vector<std::pair<std::string, std::string>>& pa
 }  // namespace
 
 const invited_source_host source_host_table = {
-    sizeof(invited_source_host), 0, &emit, &reject_row, &take_fetched, &take_reply, &write_bytes, &source_changed};
+    sizeof(invited_source_host), 0,         &emit, &reject_row, &take_fetched, &take_reply, &write_bytes,
+    &source_changed,             &announce, &note};
 
 SourceAdapter::SourceAdapter(std::shared_ptr<Instance> instance, Milliseconds interval)
     : instance_(std::move(instance)), plugin_(instance_->plugin().name), interval_(interval) {
@@ -583,10 +624,13 @@ awaitable<core::Result<model::SourceReply>> SourceAdapter::handle_http(core::Htt
   call->borrow_request(INVITED_REQUEST_HTTP);
   const Outcome outcome =
       co_await take_in(instance, call, handle_operation(instance.get(), &call->request), std::move(sink));
+  // A refusal is an answer to who asked, in the plugin's own words.
+  if (outcome.status == INVITED_REJECTED)
+    co_return model::SourceReply{422, "text/plain; charset=utf-8", outcome.why.message + "\n"};
   co_return reply_of(*instance, *call, outcome);
 }
 
-awaitable<core::Result<void>> SourceAdapter::export_records(ExportPart part, ByteSink sink) {
+awaitable<core::Result<void>> SourceAdapter::export_records(ExportPart part, model::ByteSink sink) {
   const auto instance = instance_;
   if (!can_export())
     co_return core::fail(core::ErrorKind::conflict, "plugin_unsupported",

@@ -22,6 +22,7 @@ using core::fail;
 using core::Result;
 
 constexpr std::size_t max_name_octets = 256;
+constexpr std::size_t max_help_octets = 2000;
 constexpr std::size_t max_link_octets = 900;
 constexpr std::size_t max_line_octets = 998;
 constexpr std::size_t text_columns = 70;
@@ -65,9 +66,9 @@ bool forbidden(UChar32 c) {
          (c >= 0xE0000 && c <= 0xE007F);
 }
 
-Result<void> check_name(std::string_view field, std::string_view text) {
-  if (text.size() > max_name_octets)
-    return bad_field(field, fmt::format("is {} octets long; {} are allowed", text.size(), max_name_octets));
+Result<void> check_text(std::string_view field, std::string_view text, std::size_t max_octets) {
+  if (text.size() > max_octets)
+    return bad_field(field, fmt::format("is {} octets long; {} are allowed", text.size(), max_octets));
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
   for (std::int32_t i = 0, n = static_cast<std::int32_t>(text.size()); i < n;) {
     const std::int32_t at = i;
@@ -105,14 +106,21 @@ bool alphanumeric(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-Result<void> check_link(std::string_view link) {
-  const bool scheme = link.starts_with("https://") || link.starts_with("http://");
-  if (!scheme) return bad_field("link", "does not start with https://");
-  if (link.size() > max_link_octets) return bad_field("link", fmt::format("is longer than {} octets", max_link_octets));
+bool web_address(std::string_view url) {
+  return url.starts_with("https://") || url.starts_with("http://");
+}
+
+bool url_characters(std::string_view url) {
   constexpr std::string_view unsafe = "\"<>\\^`{|}";
-  for (const char c : link)
-    if (c <= 0x20 || c >= 0x7F || unsafe.find(c) != std::string_view::npos)
-      return bad_field("link", "has a character that URLs may not have");
+  return std::none_of(url.begin(), url.end(), [&](char c) {
+    return c <= 0x20 || c >= 0x7F || unsafe.find(c) != std::string_view::npos;
+  });
+}
+
+Result<void> check_link(std::string_view link) {
+  if (!web_address(link)) return bad_field("link", "does not start with https://");
+  if (link.size() > max_link_octets) return bad_field("link", fmt::format("is longer than {} octets", max_link_octets));
+  if (!url_characters(link)) return bad_field("link", "has a character that URLs may not have");
   // Mail programs leave trailing punctuation out of what they make clickable.
   if (!alphanumeric(link.back())) return bad_field("link", "does not end in a letter or digit");
   return {};
@@ -267,17 +275,26 @@ bool well_formed(std::string_view bytes) {
   return true;
 }
 
-}  // namespace
+// What the two mails have in common.
+struct Envelope {
+  const Mailbox& from;
+  const Mailbox& to;
+  const std::optional<Mailbox>& reply_to;
+  const std::string& organisation;
+  Locale locale;
+  const std::string& message_id;
+  core::Instant date;
+  const std::string& zone;
+};
 
-Result<RenderedMail> render_mail(const Templates& templates, const VerificationMail& mail) {
+Result<RenderedMail> compose(const Templates& templates, const Envelope& mail, std::initializer_list<TemplateId> ids,
+                             std::span<const TemplateValue> values, std::span<const std::string_view> sections) {
   if (mail.organisation.empty()) return bad_field("organisation", "is empty");
-  if (!mail.last_valid_day.ok()) return bad_field("last_valid_day", "is not a date");
   for (const auto& [field, text] : {std::pair<std::string_view, std::string_view>{"from.name", mail.from.name},
                                     {"to.name", mail.to.name},
                                     {"organisation", mail.organisation},
                                     {"reply_to.name", mail.reply_to ? mail.reply_to->name : std::string_view{}}})
-    if (auto ok = check_name(field, text); !ok) return fail(ok.error());
-  if (auto ok = check_link(mail.link); !ok) return fail(ok.error());
+    if (auto ok = check_text(field, text, max_name_octets); !ok) return fail(ok.error());
   auto message_id = bare_message_id(mail.message_id);
   if (!message_id) return fail(message_id.error());
   auto date = date_header(mail.date, mail.zone);
@@ -290,19 +307,7 @@ Result<RenderedMail> render_mail(const Templates& templates, const VerificationM
   if (mail.reply_to) reply_to = wire_address("reply_to.address", mail.reply_to->address);
   if (!reply_to) return fail(reply_to.error());
 
-  const std::string last_day = templates.translations().date(mail.locale, mail.last_valid_day);
-  const std::string place = zone_place(mail.zone);
-  const std::array values{TemplateValue{"ADDRESS", mail.to.address},
-                          TemplateValue{"LANG", tag(mail.locale)},
-                          TemplateValue{"LAST_DAY", last_day},
-                          TemplateValue{"LINK", mail.link},
-                          TemplateValue{"NAME", mail.to.name},
-                          TemplateValue{"ORGANISATION", mail.organisation},
-                          TemplateValue{"PLACE", place}};
-  const std::array<std::string_view, 1> sections{mail.to.name.empty() ? "WITHOUT_NAME" : "WITH_NAME"};
-  auto filled =
-      templates.expand({TemplateId::verification_subject, TemplateId::verification_text, TemplateId::verification_html},
-                       mail.locale, values, sections);
+  auto filled = templates.expand(ids, mail.locale, values, sections);
   std::string& subject = filled[0];
   std::replace(subject.begin(), subject.end(), '\n', ' ');
   subject.resize(subject.find_last_not_of(' ') + 1);
@@ -343,6 +348,45 @@ Result<RenderedMail> render_mail(const Templates& templates, const VerificationM
   rendered.envelope_from = std::move(from->text);
   rendered.envelope_to = std::move(to->text);
   return rendered;
+}
+
+}  // namespace
+
+Result<RenderedMail> render_mail(const Templates& templates, const VerificationMail& mail) {
+  if (!mail.last_valid_day.ok()) return bad_field("last_valid_day", "is not a date");
+  if (auto ok = check_link(mail.link); !ok) return fail(ok.error());
+  const std::string last_day = templates.translations().date(mail.locale, mail.last_valid_day);
+  const std::string place = zone_place(mail.zone);
+  const std::array values{TemplateValue{"ADDRESS", mail.to.address},
+                          TemplateValue{"LANG", tag(mail.locale)},
+                          TemplateValue{"LAST_DAY", last_day},
+                          TemplateValue{"LINK", mail.link},
+                          TemplateValue{"NAME", mail.to.name},
+                          TemplateValue{"ORGANISATION", mail.organisation},
+                          TemplateValue{"PLACE", place}};
+  const std::array<std::string_view, 1> sections{mail.to.name.empty() ? "WITHOUT_NAME" : "WITH_NAME"};
+  return compose(
+      templates,
+      {mail.from, mail.to, mail.reply_to, mail.organisation, mail.locale, mail.message_id, mail.date, mail.zone},
+      {TemplateId::verification_subject, TemplateId::verification_text, TemplateId::verification_html}, values,
+      sections);
+}
+
+Result<RenderedMail> render_mail(const Templates& templates, const SignInReadyMail& mail) {
+  if (auto ok = check_text("help", mail.help, max_help_octets); !ok) return fail(ok.error());
+  const bool with_url = web_address(mail.sign_in_url) && url_characters(mail.sign_in_url) &&
+                        mail.sign_in_url.size() <= max_link_octets;
+  const std::array values{
+      TemplateValue{"ADDRESS", mail.to.address}, TemplateValue{"HELP", mail.help},
+      TemplateValue{"LANG", tag(mail.locale)},   TemplateValue{"NAME", mail.to.name},
+      TemplateValue{"ORGANISATION", mail.organisation}, TemplateValue{"SIGN_IN_URL", mail.sign_in_url}};
+  std::vector<std::string_view> sections{mail.to.name.empty() ? "WITHOUT_NAME" : "WITH_NAME"};
+  if (with_url) sections.emplace_back("WITH_SIGN_IN");
+  if (!mail.help.empty()) sections.emplace_back("WITH_HELP");
+  return compose(
+      templates,
+      {mail.from, mail.to, mail.reply_to, mail.organisation, mail.locale, mail.message_id, mail.date, mail.zone},
+      {TemplateId::sign_in_subject, TemplateId::sign_in_text, TemplateId::sign_in_html}, values, sections);
 }
 
 }  // namespace invited::render

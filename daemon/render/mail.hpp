@@ -1,4 +1,4 @@
-// The verification mail as bytes: RFC 5322 message, text and HTML in one language, ready for any transport.
+// The mails as bytes, the verification and "your sign-in is ready": RFC 5322 message, text and HTML in one language, ready for any transport.
 //
 // The same input gives the same bytes, so that a second try of a delivery is the same mail. Lines end in CRLF and are
 // at most 998 octets long; the content is 7-bit unless an address itself is not (SMTPUTF8).
@@ -40,6 +40,20 @@ struct VerificationMail {
   core::Instant date;                          // of the Date header, whole seconds count
 };
 
+// To somebody whom a verified domain connected, where the company wants it.
+struct SignInReadyMail {
+  Mailbox from;
+  Mailbox to;
+  std::optional<Mailbox> reply_to;
+  std::string organisation;
+  Locale locale = Locale::en;
+  std::string sign_in_url;  // http or https; anything else leaves the address out
+  std::string help;         // the company's own words on signing in, up to 2,000 octets; empty: none
+  std::string zone;         // IANA name; the Date header is local to it
+  std::string message_id;
+  core::Instant date;
+};
+
 struct RenderedMail {
   std::string bytes;            // headers and body, CRLF
   bool needs_smtputf8 = false;  // an address has a local part beyond ASCII
@@ -51,5 +65,6 @@ struct RenderedMail {
 // Error kind `invalid`, code `bad_mail_field`, location = the field: a control or direction-changing character, a
 // bad address, link, Message-ID or zone, or a name over 256 octets. [any-thread]
 [[nodiscard]] core::Result<RenderedMail> render_mail(const Templates& templates, const VerificationMail& mail);
+[[nodiscard]] core::Result<RenderedMail> render_mail(const Templates& templates, const SignInReadyMail& mail);
 
 }  // namespace invited::render

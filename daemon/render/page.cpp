@@ -53,11 +53,11 @@ public:
   }
   void operator()(const ConnectedPage& page) {
     state("CONNECTED", "SIGN_DONE");
-    sign_in(page.sign_in_url);
+    sign_in(page.sign_in_url, page.help);
   }
   void operator()(const UsedPage& page) {
     state("USED", "SIGN_DONE");
-    sign_in(page.sign_in_url);
+    sign_in(page.sign_in_url, page.help);
   }
   void operator()(const ConnectingPage&) { state("CONNECTING", "SIGN_WAIT"); }
   void operator()(const ExpiredPage& page) {
@@ -85,6 +85,31 @@ public:
   }
   void operator()(const RevokedPage&) { state("REVOKED", "SIGN_NOTE"); }
   void operator()(const UnknownPage&) { state("UNKNOWN", "SIGN_NOTE"); }
+  void operator()(const AddressFormPage& page) {
+    using Fault = AddressFormPage::Fault;
+    state("ADDRESS_FORM", "SIGN_MAIL");
+    form(page.form);
+    set("TYPED", page.typed);
+    set("TYPED_AGAIN", page.typed_again);
+    set("ADDRESS", page.masked_address);
+    if (page.try_again) show("TRY_AGAIN");
+    // What was wrong just now stands alone: what was saved before would only be read past it.
+    if (page.fault == Fault::none && !page.try_again && !page.masked_address.empty())
+      show(page.mail_is_out ? "WITH_MAIL_OUT" : "WITH_SAVED");
+    if (page.fault == Fault::invalid || page.fault == Fault::unusable) show("WITH_FAULT");
+    if (page.fault == Fault::invalid) show("WITH_INVALID");
+    if (page.fault == Fault::unusable) show("WITH_UNUSABLE");
+    if (page.fault == Fault::mismatch) show("WITH_MISMATCH");
+  }
+  void operator()(const AddressSentPage& page) {
+    state("ADDRESS_SENT", "SIGN_MAIL");
+    set("ADDRESS", page.masked_address);
+  }
+  void operator()(const AddressSavedPage& page) {
+    state("ADDRESS_SAVED", "SIGN_WAIT");
+    set("ADDRESS", page.masked_address);
+  }
+  void operator()(const PageOverPage&) { state("PAGE_OVER", "SIGN_NOTE"); }
   void operator()(const TooManyRequestsPage&) { state("LIMITED", "SIGN_WAIT"); }
   void operator()(const UnavailablePage&) { state("UNAVAILABLE", "SIGN_WAIT"); }
   void operator()(const NotFoundPage&) { state("NOT_FOUND", "SIGN_NOTE"); }
@@ -110,7 +135,11 @@ private:
     set("LAST_DAY", day.date.ok() ? templates_.translations().date(locale_, day.date) : std::string());
     set("PLACE", zone_place(day.zone));
   }
-  void sign_in(const std::string& url) {
+  void sign_in(const std::string& url, const std::string& help) {
+    if (!help.empty()) {
+      show("WITH_HELP");
+      set("HELP", help);
+    }
     if (!url.starts_with("https://") && !url.starts_with("http://")) return;
     show("WITH_SIGN_IN");
     set("SIGN_IN_URL", url);

@@ -1,4 +1,4 @@
-// The pages that an invited person can meet, as HTML bytes: one struct per state of a link.
+// The pages that an invited person can meet, as HTML bytes: one struct per state of a link or a self-service page.
 //
 // Pages have no script and nothing from elsewhere but the style sheet; they fit
 // "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'".
@@ -21,7 +21,7 @@
 
 namespace invited::render {
 
-// A POST to `action` (a path of ours) with the fields nonce, lang and do = "confirm" or "resend".
+// A POST to `action` (a path of ours) with the fields nonce, lang and do = "confirm", "resend" or "save".
 struct Form {
   std::string action;
   std::string nonce;
@@ -43,10 +43,12 @@ struct ConfirmPage {
 // Just now: how to choose a password.
 struct ConnectedPage {
   std::string sign_in_url;  // http or https; anything else leaves the button out
+  std::string help;         // the company's own words on signing in; empty: none
 };
 // Used before: "already connected, sign in here".
 struct UsedPage {
   std::string sign_in_url;
+  std::string help;
 };
 // Confirmed and stored; the provider is away, the account follows.
 struct ConnectingPage {};
@@ -68,6 +70,27 @@ struct SupersededPage {
 struct RevokedPage {};
 // Every token that is not genuine: the same bytes for all of them.
 struct UnknownPage {};
+// Self-service: where a person types her own login email.
+struct AddressFormPage {
+  enum class Fault : std::uint8_t { none, invalid, mismatch, unusable };
+  Form form;
+  Fault fault = Fault::none;
+  bool try_again = false;      // the nonce was no longer good: says so
+  std::string typed;           // what stands in the fields
+  std::string typed_again;
+  std::string masked_address;  // saved so far; empty: none
+  bool mail_is_out = false;    // a mail to it waits for its confirmation
+};
+// Self-service: the mail is on its way.
+struct AddressSentPage {
+  std::string masked_address;
+};
+// Self-service: saved, the mail follows the last approval.
+struct AddressSavedPage {
+  std::string masked_address;
+};
+// Self-service: any URL that is not genuine, over or replaced; the same bytes for all of them.
+struct PageOverPage {};
 struct TooManyRequestsPage {};   // 429
 struct UnavailablePage {};       // 503
 struct NotFoundPage {};          // 404
@@ -75,7 +98,8 @@ struct MethodNotAllowedPage {};  // 405
 
 using PageState =
     std::variant<ConfirmPage, ConnectedPage, UsedPage, ConnectingPage, ExpiredPage, RequestedPage, SupersededPage,
-                 RevokedPage, UnknownPage, TooManyRequestsPage, UnavailablePage, NotFoundPage, MethodNotAllowedPage>;
+                 RevokedPage, UnknownPage, AddressFormPage, AddressSentPage, AddressSavedPage, PageOverPage,
+                 TooManyRequestsPage, UnavailablePage, NotFoundPage, MethodNotAllowedPage>;
 
 struct Page {
   Locale locale = Locale::en;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/file.hpp"
+#include "render/banner.hpp"
 
 namespace invited::render {
 
@@ -40,14 +41,19 @@ struct Kind {
 
 // Each state of a page has a section and a text STATE_HEADING.
 const Names& page_states() {
-  static const Names all{"CONFIRM",   "CONNECTED", "CONNECTING", "EXPIRED",     "LIMITED", "NOT_ALLOWED", "NOT_FOUND",
-                         "REQUESTED", "REVOKED",   "SUPERSEDED", "UNAVAILABLE", "UNKNOWN", "USED"};
+  static const Names all{"ADDRESS_FORM", "ADDRESS_SAVED", "ADDRESS_SENT", "CONFIRM",   "CONNECTED",
+                         "CONNECTING",   "EXPIRED",       "LIMITED",      "NOT_ALLOWED", "NOT_FOUND",
+                         "PAGE_OVER",    "REQUESTED",     "REVOKED",      "SUPERSEDED", "UNAVAILABLE",
+                         "UNKNOWN",      "USED"};
   return all;
 }
 
 Names page_sections() {
-  Names all{"SIGN_DONE",         "SIGN_MAIL",   "SIGN_NOTE", "SIGN_WAIT",    "TRY_AGAIN",      "WITH_LAST_DAY",
-            "WITH_ORGANISATION", "WITH_RESEND", "WITH_SENT", "WITH_SIGN_IN", "WITHOUT_RESEND", "WITHOUT_SENT"};
+  Names all{"SIGN_DONE",          "SIGN_MAIL",     "SIGN_NOTE",         "SIGN_WAIT",     "TRY_AGAIN",
+            "WITH_FAULT",    "WITH_HELP",         "WITH_INVALID",  "WITH_LAST_DAY",
+            "WITH_MAIL_OUT",      "WITH_MISMATCH", "WITH_ORGANISATION", "WITH_RESEND",   "WITH_SAVED",
+            "WITH_SENT",          "WITH_SIGN_IN",  "WITH_UNUSABLE",     "WITHOUT_RESEND",
+            "WITHOUT_SENT"};
   all.insert(all.end(), page_states().begin(), page_states().end());
   return all;
 }
@@ -55,6 +61,8 @@ Names page_sections() {
 const std::vector<Kind>& kinds() {
   static const Names mail_values{"ADDRESS", "LANG", "LAST_DAY", "LINK", "NAME", "ORGANISATION", "PLACE"};
   static const Names mail_sections{"WITH_NAME", "WITHOUT_NAME"};
+  static const Names sign_in_values{"ADDRESS", "HELP", "LANG", "NAME", "ORGANISATION", "SIGN_IN_URL"};
+  static const Names sign_in_sections{"WITH_HELP", "WITH_NAME", "WITH_SIGN_IN", "WITHOUT_NAME"};
   static const std::vector<Kind> all{
       {TemplateId::verification_subject,
        "mail/verification.subject",
@@ -77,12 +85,21 @@ const std::vector<Kind>& kinds() {
        mail_values,
        mail_sections,
        {"LINK", "LAST_DAY"}},
+      {TemplateId::sign_in_subject,
+       "mail/sign-in-ready.subject",
+       ".txt.tpl",
+       false,
+       {"LANG", "NAME", "ORGANISATION"},
+       sign_in_sections,
+       {}},
+      {TemplateId::sign_in_text, "mail/sign-in-ready", ".txt.tpl", false, sign_in_values, sign_in_sections, {"SIGN_IN_URL"}},
+      {TemplateId::sign_in_html, "mail/sign-in-ready", ".html.tpl", true, sign_in_values, sign_in_sections, {"SIGN_IN_URL"}},
       {TemplateId::page,
        "page/page",
        ".html.tpl",
        true,
-       {"ADDRESS", "FORM_ACTION", "HEADING", "LANG", "LAST_DAY", "NONCE", "ORGANISATION", "OTHER_LANG",
-        "OTHER_LANGUAGE", "PLACE", "SENT_DAY", "SENT_TIME", "SIGN_IN_URL", "STYLESHEET"},
+       {"ADDRESS", "FORM_ACTION", "HEADING", "HELP", "LANG", "LAST_DAY", "NONCE", "ORGANISATION", "OTHER_LANG",
+        "OTHER_LANGUAGE", "PLACE", "SENT_DAY", "SENT_TIME", "SIGN_IN_URL", "STYLESHEET", "TYPED", "TYPED_AGAIN"},
        page_sections(),
        {"FORM_ACTION", "HEADING", "NONCE"}},
   };
@@ -252,7 +269,8 @@ Result<void> check_mail_rules(const Kind& kind, const std::filesystem::path& fil
   if (kind.id == TemplateId::verification_text &&
       ("\n" + std::string(text) + "\n").find("\n{{LINK}}\n") == std::string::npos)
     return bad(file, 0, "{{LINK}} stands on no line of its own, so mail programs may break the link");
-  if (kind.id == TemplateId::verification_subject &&
+  const bool subject = kind.id == TemplateId::verification_subject || kind.id == TemplateId::sign_in_subject;
+  if (subject &&
       std::count(text.begin(), text.end(), '\n') > (text.ends_with('\n') ? 1 : 0))
     return bad(file, 2, "a subject is one line");
   return {};
@@ -295,7 +313,7 @@ struct Templates::Loaded {
 
   Translations translations;
   ctemplate::TemplateCache cache;
-  std::array<std::array<Entry, all_locales.size()>, 4> entries;
+  std::array<std::array<Entry, all_locales.size()>, template_count> entries;
   std::string stylesheet;
 };
 
@@ -337,9 +355,12 @@ Result<Templates> Templates::load(const TemplateFolders& folders) {
     }
   }
   loaded->cache.Freeze();
-  for (const auto state : page_states())
+  std::vector<std::string> needed;
+  for (const auto state : page_states()) needed.push_back(fmt::format("{}_HEADING", state));
+  for (const auto reason : banner_reasons()) needed.push_back(banner_key(reason));
+  for (const auto& key : needed)
     for (const Locale locale : all_locales)
-      if (const auto key = fmt::format("{}_HEADING", state); !loaded->translations.find(locale, key))
+      if (!loaded->translations.find(locale, key))
         return fail(ErrorKind::invalid, "bad_translation",
                     fmt::format("there is no text {} in the language {}", key, tag(locale)),
                     folders.translations.string());

@@ -4,7 +4,7 @@
 // `mail/verification.sv.html.tpl` stands before `mail/verification.html.tpl`. In a template, {{T_KEY}} is the
 // translated text of KEY, whose {name} places become {{NAME}}. The loader refuses what could go wrong later: an
 // HTML template without {{%AUTOESCAPE context="HTML"}} in its first line, an unknown name, :none, an include, a
-// mail without its link. New files on disk count after loading a new object.
+// verification mail without its link. New files on disk count after loading a new object.
 //
 //   auto templates = Templates::load({{"/etc/invited/templates", "/usr/share/invited/templates"},
 //                                     "/usr/share/invited/locale"});
@@ -30,7 +30,16 @@ struct TemplateFolders {
   std::filesystem::path translations;            // holds <locale>/LC_MESSAGES/invited.mo
 };
 
-enum class TemplateId : std::uint8_t { verification_subject, verification_text, verification_html, page };
+enum class TemplateId : std::uint8_t {
+  verification_subject,
+  verification_text,
+  verification_html,
+  sign_in_subject,
+  sign_in_text,
+  sign_in_html,
+  page,
+};
+inline constexpr std::size_t template_count = 7;
 
 struct TemplateValue {
   std::string_view name;

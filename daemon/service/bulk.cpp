@@ -1,5 +1,7 @@
 #include "service/bulk.hpp"
 
+#include <algorithm>
+
 #include "store/plans.hpp"
 #include "store/users.hpp"
 
@@ -10,8 +12,12 @@ namespace {
 using model::Action;
 using model::InvitationState;
 
-constexpr std::size_t plan_chunk = 256;
-constexpr std::size_t run_chunk = 64;
+// Each closure stays far below 20 ms, so that others have their turn.
+constexpr std::size_t look_chunk = 10'000;  // users passed over by the filter
+constexpr std::size_t plan_chunk = 256;     // users decided about
+constexpr std::size_t item_chunk = 2'000;   // rows written
+constexpr std::size_t run_chunk = 32;
+constexpr std::size_t most_examples = 5;
 constexpr std::string_view will_send = "send";
 constexpr std::string_view will_connect = "connect";
 // Kept in the plan's row so that a run after a restart decides the same way.
@@ -23,6 +29,11 @@ std::string flags_text(const BulkRequest& request) {
   if (request.include_scheduled) text += flag_scheduled;
   if (request.include_recent) text += std::string(text.empty() ? "" : " ") + std::string(flag_recent);
   return text;
+}
+
+tl::unexpected<core::Error> not_runnable() {
+  return core::fail(core::ErrorKind::conflict, "plan_not_runnable",
+                    "This plan is unknown, or was already run: make a new one.");
 }
 
 }  // namespace
@@ -43,7 +54,9 @@ std::string_view bulk_outcome(const model::Facts& facts, bool include_scheduled,
       return decision.reason();
   }
   const model::Invitation* invitation = facts.invitation;
-  if (!include_scheduled && invitation != nullptr && invitation->state == InvitationState::scheduled)
+  // A date still ahead; one that is over and held by a brake is what this send decides about.
+  if (!include_scheduled && invitation != nullptr && invitation->state == InvitationState::scheduled &&
+      invitation->due && model::instant_of(*invitation->due) > facts.now)
     return model::reason::scheduled;
   if (!include_recent && invitation != nullptr && invitation->accepted_at &&
       *invitation->accepted_at + cooldown > facts.now)
@@ -65,43 +78,64 @@ boost::asio::awaitable<BulkPlan> Bulk::plan(BulkRequest request, std::string act
     });
   }();
   struct Chunk {
-    std::vector<std::pair<std::string, std::string_view>> outcomes;  // user-id → outcome
-    std::optional<Id> last;
+    std::vector<std::pair<std::string_view, std::int64_t>> outcomes;
+    std::vector<Id> items;
+    std::vector<std::string> examples;
+    std::optional<Id> next;
   };
   std::optional<Id> after;
+  std::vector<Id> items;
+  std::int64_t written = 0;
   do {
-    const std::int64_t first_number = plan.send + plan.connect;
-    const Chunk chunk = co_await [&] {
-      return store_.write(
-          [planner = planner_, request, after, now, first_number, key = plan.key, cooldown = cooldown_](Db& db) {
-            Chunk result;
-            std::vector<Id> items;
-            const auto users = store::users::page(db, request.filter, after, plan_chunk);
-            for (const model::User& user : users) {
-              const auto loaded = Planner::load(db, user.key);
-              const auto outcome = bulk_outcome(planner->facts(*loaded, now, true), request.include_scheduled,
-                                                request.include_recent, cooldown);
-              if (outcome == will_send || outcome == will_connect) items.push_back(user.key);
-              result.outcomes.emplace_back(user.user_id, outcome);
-            }
-            store::plans::add_items(db, key, first_number, items);
-            if (users.size() == plan_chunk) result.last = users.back().key;
-            return result;
-          });
+    Chunk chunk = co_await [&] {
+      return store_.read([planner = planner_, request, after, now, cooldown = cooldown_](Db& db) {
+        Chunk result;
+        const auto last = store::users::key_ahead(db, after, look_chunk);
+        auto users = store::users::page(db, request.filter, after, plan_chunk, last);
+        result.next = users.size() == plan_chunk ? std::optional(users.back().key) : last;
+        Planner::DomainsSeen seen;
+        for (model::User& user : users) {
+          const auto loaded = Planner::load_one_of_many(db, std::move(user), seen);
+          const auto outcome = bulk_outcome(planner->facts(loaded, now, true), request.include_scheduled,
+                                            request.include_recent, cooldown);
+          if (outcome == will_send && result.examples.size() < most_examples)
+            result.examples.push_back(loaded.user.user_id);
+          if (outcome == will_send || outcome == will_connect) result.items.push_back(loaded.user.key);
+          const auto known = std::find_if(result.outcomes.begin(), result.outcomes.end(),
+                                          [&](const auto& one) { return one.first == outcome; });
+          if (known == result.outcomes.end()) {
+            result.outcomes.emplace_back(outcome, 1);
+          } else {
+            ++known->second;
+          }
+        }
+        return result;
+      });
     }();
-    for (const auto& [user_id, outcome] : chunk.outcomes) {
-      ++plan.matched;
+    for (const auto& [outcome, n] : chunk.outcomes) {
+      plan.matched += n;
       if (outcome == will_send) {
-        ++plan.send;
-        if (plan.examples.size() < 5) plan.examples.push_back(user_id);
+        plan.send += n;
       } else if (outcome == will_connect) {
-        ++plan.connect;
-        ++plan.skipped[std::string(model::reason::verified_domain)];
+        plan.connect += n;
+        plan.skipped[std::string(model::reason::verified_domain)] += n;
       } else {
-        ++plan.skipped[std::string(outcome)];
+        plan.skipped[std::string(outcome)] += n;
       }
     }
-    after = chunk.last;
+    for (std::string& example : chunk.examples) {
+      if (plan.examples.size() < most_examples) plan.examples.push_back(std::move(example));
+    }
+    items.insert(items.end(), chunk.items.begin(), chunk.items.end());
+    after = chunk.next;
+    if (items.size() < item_chunk && after) continue;
+    co_await [&] {
+      return store_.write([key = plan.key, written, rows = items](Db& db) {
+        store::plans::add_items(db, key, written, rows);
+      });
+    }();
+    written += static_cast<std::int64_t>(items.size());
+    items.clear();
   } while (after);
   co_return plan;
 }
@@ -109,9 +143,7 @@ boost::asio::awaitable<BulkPlan> Bulk::plan(BulkRequest request, std::string act
 boost::asio::awaitable<core::Result<void>> Bulk::start(Id plan) {
   const bool started =
       co_await [&] { return store_.write([plan](Db& db) { return store::plans::start(db, plan); }); }();
-  if (!started)
-    co_return core::fail(core::ErrorKind::conflict, "plan_not_runnable",
-                         "This plan is unknown, or was already run: make a new one.");
+  if (!started) co_return not_runnable();
   co_return core::Result<void>{};
 }
 
@@ -123,59 +155,105 @@ boost::asio::awaitable<std::vector<Id>> Bulk::interrupted() {
   });
 }
 
-boost::asio::awaitable<BulkProgress> Bulk::go_on(Id plan, OnBulkProgress progress) {
-  struct Chunk {
-    std::vector<std::string> outcomes;
-  };
-  BulkProgress state;
-  const auto before =
-      co_await [&] { return store_.read([plan](Db& db) { return store::plans::count_outcomes(db, plan); }); }();
-  const auto count = [](BulkProgress& into, const std::string& outcome, std::int64_t n) {
-    if (outcome == will_send) {
-      into.sent += n;
-    } else if (outcome == will_connect) {
-      into.connected += n;
-    } else {
-      into.skipped[outcome] += n;
-    }
-  };
-  for (const auto& [outcome, n] : before) {
-    state.total += n;
-    if (outcome.empty()) continue;
-    state.done += n;
-    count(state, outcome, n);
+namespace {
+
+void add_up(BulkProgress& into, const std::string& outcome, std::int64_t n) {
+  if (outcome == will_send) {
+    into.sent += n;
+  } else if (outcome == will_connect) {
+    into.connected += n;
+  } else {
+    into.skipped[outcome] += n;
   }
+}
+
+// Decided again: who connected, left or got a mail since the plan was made is skipped.
+std::string outcome_now(Db& db, const Planner& planner, const store::plans::Plan& plan, const Id& user, Instant now,
+                        core::Milliseconds cooldown) {
+  const auto loaded = Planner::load(db, user);
+  if (!loaded) return "unknown_user";
+  const bool scheduled = plan.detail.find(flag_scheduled) != std::string::npos;
+  const bool recent = plan.detail.find(flag_recent) != std::string::npos;
+  return std::string(bulk_outcome(planner.facts(*loaded, now, true), scheduled, recent, cooldown));
+}
+
+}  // namespace
+
+boost::asio::awaitable<BulkProgress> Bulk::before(Id plan) {
+  BulkProgress state;
+  std::optional<std::int64_t> after = -1;
+  while (after) {
+    const auto found = co_await [&] {
+      return store_.read(
+          [plan, last = *after](Db& db) { return store::plans::count_outcomes(db, plan, last, look_chunk); });
+    }();
+    for (const auto& [outcome, n] : found.counts) {
+      state.total += n;
+      if (outcome.empty()) continue;
+      state.done += n;
+      add_up(state, outcome, n);
+    }
+    after = found.last;
+  }
+  co_return state;
+}
+
+boost::asio::awaitable<BulkProgress> Bulk::go_on(Id plan, OnBulkProgress progress) {
+  BulkProgress state = co_await before(plan);
   while (true) {
     const Instant now = clock_.now();
-    const Chunk chunk = co_await [&] {
+    const auto outcomes = co_await [&] {
       return store_.write([planner = planner_, plan, now, cooldown = cooldown_](Db& db) {
-        Chunk result;
+        std::vector<std::string> done;
         const auto row = store::plans::get(db, plan);
-        if (!row) return result;
-        const bool scheduled = row->detail.find(flag_scheduled) != std::string::npos;
-        const bool recent = row->detail.find(flag_recent) != std::string::npos;
-        for (const auto& item : store::plans::open_items(db, plan, run_chunk)) {
-          const auto loaded = Planner::load(db, item.user);
-          // Decided again: who connected, left or got a mail since the plan was made is skipped.
-          std::string outcome =
-              loaded ? std::string(bulk_outcome(planner->facts(*loaded, now, true), scheduled, recent, cooldown))
-                     : "unknown_user";
+        if (!row) return done;
+        for (const auto& item : store::plans::open_items(db, plan, -1, run_chunk)) {
+          std::string outcome = outcome_now(db, *planner, *row, item.user, now, cooldown);
           if (outcome == will_send || outcome == will_connect)
             planner->apply(db, item.user, row->actor, now, {.asked = true, .cause = model::InvitationCause::asked});
           store::plans::settle_item(db, plan, item.number, outcome);
-          result.outcomes.push_back(std::move(outcome));
+          done.push_back(std::move(outcome));
         }
-        if (result.outcomes.empty()) store::plans::finish(db, plan);
-        return result;
+        if (done.empty()) store::plans::finish(db, plan);
+        return done;
       });
     }();
-    if (chunk.outcomes.empty()) break;
-    for (const std::string& outcome : chunk.outcomes) count(state, outcome, 1);
-    state.done += static_cast<std::int64_t>(chunk.outcomes.size());
+    if (outcomes.empty()) break;
+    for (const std::string& outcome : outcomes) add_up(state, outcome, 1);
+    state.done += static_cast<std::int64_t>(outcomes.size());
     if (on_work_) on_work_();
     if (progress) progress(state);
   }
   co_return state;
+}
+
+boost::asio::awaitable<core::Result<BulkProgress>> Bulk::rehearse(Id plan, OnBulkProgress progress) {
+  const auto row = co_await [&] { return store_.read([plan](Db& db) { return store::plans::get(db, plan); }); }();
+  if (!row || row->state != "planned") co_return not_runnable();
+  BulkProgress state = co_await before(plan);
+  std::int64_t last = -1;
+  while (true) {
+    struct Chunk {
+      std::vector<std::string> outcomes;
+      std::int64_t last = 0;
+    };
+    const Instant now = clock_.now();
+    const Chunk chunk = co_await [&] {
+      return store_.read([planner = planner_, row = *row, last, now, cooldown = cooldown_](Db& db) {
+        Chunk done;
+        for (const auto& item : store::plans::open_items(db, row.key, last, plan_chunk)) {
+          done.outcomes.push_back(outcome_now(db, *planner, row, item.user, now, cooldown));
+          done.last = item.number;
+        }
+        return done;
+      });
+    }();
+    if (chunk.outcomes.empty()) co_return state;
+    last = chunk.last;
+    for (const std::string& outcome : chunk.outcomes) add_up(state, outcome, 1);
+    state.done += static_cast<std::int64_t>(chunk.outcomes.size());
+    if (progress) progress(state);
+  }
 }
 
 }  // namespace invited::service

@@ -59,9 +59,12 @@ public:
   boost::asio::awaitable<std::vector<Id>> interrupted();
   // Works off the items not yet done, to the end. [core-thread]
   boost::asio::awaitable<BulkProgress> go_on(Id plan, OnBulkProgress progress);
+  // What running the plan would do now, without effect. `plan_not_runnable` as start(). [core-thread]
+  boost::asio::awaitable<core::Result<BulkProgress>> rehearse(Id plan, OnBulkProgress progress);
   void on_work(std::function<void()> call) { on_work_ = std::move(call); }
 
 private:
+  boost::asio::awaitable<BulkProgress> before(Id plan);  // what is done of it so far
   store::Store& store_;
   core::Clock& clock_;
   std::shared_ptr<Planner> planner_;

@@ -45,9 +45,14 @@ void record_connected(Db& db, Planner& planner, const ProviderTask& task, const 
                            {.due = std::nullopt, .at = now});
   store::accounts::put(db, {task.user, identity, answer.provider_id, invitation->login_email, answer.sign_in_url, now});
   store::users::set_connection(db, task.user, model::Connection::connected);
+  const auto employment = store::employments::in_force(db, task.user);
   store::employments::close_hire(db, task.user);
   planner.audit(db, now, task.actor, "user.connected", subject_of(*user), model::to_text(invitation->cause),
                 "login email " + invitation->login_email);
+  // Nobody wrote to this person and no page told how to sign in: the company may want a mail that does.
+  if (invitation->cause == model::InvitationCause::verified_domain && user->enabled &&
+      planner.policies().of(user->company).sign_in.ready_mail)
+    planner.queue_mail(db, *invitation, model::DeliveryKind::sign_in_ready, employment, now);
 }
 
 void record(Db& db, Planner& planner, const ProviderTask& task, const ProviderAnswer& answer,

@@ -2,8 +2,10 @@
 
 #include "core/events.hpp"
 #include "core/log.hpp"
+#include "model/batch.hpp"
 #include "model/retry.hpp"
 #include "service/looper.hpp"
+#include "store/accounts.hpp"
 #include "store/invitations.hpp"
 #include "store/users.hpp"
 
@@ -21,6 +23,7 @@ constexpr int no_rescue = 1;
 constexpr int outcome_before_act = 2;
 constexpr int ends_after_120_hours = 3;
 
+using model::DeliveryKind;
 using model::DeliveryState;
 using model::InvitationState;
 using model::VerdictStatus;
@@ -60,8 +63,28 @@ void hold(Db& db, Planner& planner, const model::Delivery& delivery, Instant now
 
 // Cancelled, superseded or confirmed while the mail was with the transport: nobody waits for another copy.
 bool still_wanted(Db& db, const model::Delivery& delivery) {
+  if (delivery.kind == DeliveryKind::sign_in_ready) {
+    const auto user = store::users::get(db, delivery.user);
+    const auto newest = store::invitations::newest(db, delivery.user);
+    return user && user->enabled && user->connection == model::Connection::connected && newest &&
+           newest->key == delivery.invitation;
+  }
   const auto invitation = store::invitations::get(db, delivery.invitation);
   return invitation && invitation->state == InvitationState::released;
+}
+
+// A batch took hold of the invitation while its mail was with the transport: another try waits for a person.
+void park_if_held(Db& db, const model::Delivery& delivery) {
+  const auto invitation = store::invitations::get(db, delivery.invitation);
+  if (invitation && model::batch_holding(invitation->held_reason)) store::deliveries::park(db, delivery.key);
+}
+
+// The person can sign in whatever became of this mail: its end is told, and nothing else moves.
+void tell_sign_in_mail(Db& db, Planner& planner, const model::Delivery& delivery, Instant now, bool accepted,
+                       const std::string& detail) {
+  if (const auto user = store::users::get(db, delivery.user))
+    planner.audit(db, now, "daemon", accepted ? "sign_in_mail.accepted" : "sign_in_mail.failed", subject_of(*user), {},
+                  detail);
 }
 
 Outcome outcome_of(const model::Verdict& verdict, const model::Delivery& delivery, Instant now, Instant give_up_at,
@@ -99,19 +122,29 @@ Outcome outcome_of(const model::Verdict& verdict, const model::Delivery& deliver
   return outcome;
 }
 
-// Records one verdict; true if it was still this run's claim.
-bool settle(Db& db, Planner& planner, const Id& run_id, const model::Verdict& verdict, Instant now, int max_attempts,
-            std::uint64_t jitter) {
+// Records one verdict; the kind of its mail.
+std::optional<DeliveryKind> settle(Db& db, Planner& planner, const Id& run_id, const model::Verdict& verdict,
+                                   Instant now, int max_attempts, std::uint64_t jitter) {
   const auto delivery = store::deliveries::get(db, verdict.delivery);
-  if (!delivery) return false;
+  if (!delivery) return std::nullopt;
+  const DeliveryKind kind = delivery->kind;
   const auto user = store::users::get(db, delivery->user);
   const int days = user ? planner.policies().of(user->company).valid_days : 5;
+  // The days of trying begin with the first try: a paced mail may have waited long for its turn.
+  const auto tries = verdict.status == VerdictStatus::retry ? store::deliveries::attempts(db, delivery->key)
+                                                            : std::vector<model::Attempt>{};
+  const Instant began = tries.empty() ? delivery->created_at : tries.front().started_at;
   const Outcome outcome =
-      outcome_of(verdict, *delivery, now, delivery->created_at + std::chrono::hours{24 * days}, max_attempts, jitter);
-  if (!store::deliveries::settle(db, delivery->key, run_id, outcome)) return false;
+      outcome_of(verdict, *delivery, now, began + std::chrono::hours{24 * days}, max_attempts, jitter);
+  if (!store::deliveries::settle(db, delivery->key, run_id, outcome)) return kind;
   if (outcome.state != DeliveryState::accepted && !still_wanted(db, *delivery)) {
-    (void)store::deliveries::cancel(db, delivery->invitation);
-    return true;
+    (void)store::deliveries::cancel(db, delivery->invitation, kind);
+    return kind;
+  }
+  if (kind == DeliveryKind::sign_in_ready) {
+    const bool accepted = outcome.state == DeliveryState::accepted;
+    if (accepted || !outcome.next_at) tell_sign_in_mail(db, planner, *delivery, now, accepted, outcome.detail);
+    return kind;
   }
   switch (outcome.state) {
     case DeliveryState::accepted:
@@ -131,7 +164,8 @@ bool settle(Db& db, Planner& planner, const Id& run_id, const model::Verdict& ve
     default:
       break;
   }
-  return true;
+  if (outcome.next_at) park_if_held(db, *delivery);
+  return kind;
 }
 
 }  // namespace
@@ -184,9 +218,16 @@ boost::asio::awaitable<std::size_t> Delivery::rescue() {
         const auto keys = store::deliveries::rescue(db, run_id, now, rescue_chunk);
         for (const Id& key : keys) {
           const auto delivery = store::deliveries::get(db, key);
-          if (delivery && !still_wanted(db, *delivery)) (void)store::deliveries::cancel(db, delivery->invitation);
-          if (delivery && !delivery->next_at)
-            mark_sent(db, *planner, *delivery, now, model::reason::delivery_uncertain);
+          if (delivery && !still_wanted(db, *delivery))
+            (void)store::deliveries::cancel(db, delivery->invitation, delivery->kind);
+          if (delivery && delivery->next_at) park_if_held(db, *delivery);
+          if (delivery && !delivery->next_at) {
+            if (delivery->kind == DeliveryKind::sign_in_ready) {
+              tell_sign_in_mail(db, *planner, *delivery, now, false, delivery->detail);
+            } else {
+              mark_sent(db, *planner, *delivery, now, model::reason::delivery_uncertain);
+            }
+          }
           if (const auto user = delivery ? store::users::get(db, delivery->user) : std::nullopt)
             planner->audit(db, now, "daemon", "delivery.uncertain", subject_of(*user), "restart");
         }
@@ -222,7 +263,11 @@ boost::asio::awaitable<std::size_t> Delivery::pass() {
         auto user = store::users::get(db, delivery.user);
         if constexpr (planted_bug == outcome_before_act)
           (void)settle(db, *planner, run_id, {.delivery = delivery.key, .status = VerdictStatus::accepted}, now, 1, 0);
-        mails.push_back({std::move(user.value()), std::move(invitation.value()), std::move(delivery)});
+        std::string provider_url;
+        if (delivery.kind == DeliveryKind::sign_in_ready)
+          if (const auto account = store::accounts::get(db, delivery.user)) provider_url = account->sign_in_url;
+        mails.push_back(
+            {std::move(user.value()), std::move(invitation.value()), std::move(delivery), std::move(provider_url)});
       }
       return mails;
     });
@@ -238,7 +283,8 @@ boost::asio::awaitable<std::size_t> Delivery::pass() {
                     .phase = std::string(phase_render),
                     .detail = std::move(detail)});
     };
-    const auto link = link_of(tokens_, facts.invitation, settings_.base_url);
+    const bool needs_link = facts.delivery.kind == DeliveryKind::verification;
+    const auto link = needs_link ? link_of(tokens_, facts.invitation, settings_.base_url) : std::string();
     if (!link) {
       refuse("the key that made this link is no longer configured: send again to make a new link");
       continue;
@@ -266,10 +312,11 @@ void Delivery::take_verdict(model::Verdict verdict) {
 boost::asio::awaitable<void> Delivery::record(model::Verdict verdict) {
   const Instant now = clock_.now();
   const std::uint64_t jitter = random_.below(1'000);
+  std::optional<DeliveryKind> kind;
   while (true) {
     bool full = false;
     try {
-      co_await [&] {
+      kind = co_await [&] {
         return store_.write([planner = planner_, run_id = run_id_, verdict, now, jitter, most = settings_.max_attempts](
                                 Db& db) { return settle(db, *planner, run_id, verdict, now, most, jitter); });
       }();
@@ -296,7 +343,10 @@ boost::asio::awaitable<void> Delivery::record(model::Verdict verdict) {
                {{"delivery", verdict.delivery.text()}, {"phase", verdict.phase}, {"detail", verdict.detail}});
   if (verdict.status == VerdictStatus::rejected && !verdict.transport_trouble)
     log::warning(events::delivery_rejected,
-                 "A mail was refused for good; it waits for a person (invitectl invitation list --held)",
+                 kind == DeliveryKind::sign_in_ready
+                     ? "A mail that tells how to sign in was refused for good; the person is connected all the same "
+                       "(invitectl user show)"
+                     : "A mail was refused for good; it waits for a person (invitectl invitation list --held)",
                  {{"delivery", verdict.delivery.text()}, {"detail", verdict.detail}});
   wakeup_.ring();
 }

@@ -26,17 +26,19 @@
 
 namespace invited::service {
 
-// Everything a verification mail is made from; nothing in it outlives the sending.
+// Everything a mail is made from; nothing in it outlives the sending.
 struct MailFacts {
   model::User user;
   model::Invitation invitation;
-  model::Delivery delivery;
+  model::Delivery delivery;        // its kind says which mail is wanted
+  std::string provider_url{};      // sign_in_ready: where the account signs in, in the provider's words
 };
 
 // Makes the bytes of a mail. The daemon's is render/mail behind an adapter; the simulator takes a plain one.
 class MailWriter {
 public:
   virtual ~MailWriter() = default;
+  // `link` is the verification's; empty for other kinds of mail.
   [[nodiscard]] virtual core::Result<model::OutgoingMail> write(const MailFacts& facts, const std::string& link,
                                                                 const model::Policy& policy, Instant now) = 0;
 };

@@ -10,11 +10,21 @@ using core::ErrorKind;
 using core::fail;
 namespace log = core::log;
 namespace events = core::events;
+
+// Made outside of coroutines (docs/decisions/0005).
+IntakeContext context_of(const std::string& source, std::shared_ptr<Gathering> gathering, bool dry_run) {
+  IntakeContext context;
+  context.source = source;
+  context.actor = "source:" + source;
+  context.dry_run = dry_run;
+  context.gathering = std::move(gathering);
+  return context;
+}
 }  // namespace
 
 Fetching::Fetching(store::Store& store, core::Clock& clock, boost::asio::any_io_executor executor, Intake& intake,
-                   SendingGate& gate, std::vector<model::Source*> sources)
-    : store_(store), clock_(clock), executor_(std::move(executor)), intake_(intake), gate_(gate) {
+                   Batches& batches, SendingGate& gate, std::vector<model::Source*> sources)
+    : store_(store), clock_(clock), executor_(std::move(executor)), intake_(intake), batches_(batches), gate_(gate) {
   std::vector<std::string> first;
   for (model::Source* source : sources) {
     Entry& entry = entries_[source->name()];
@@ -46,8 +56,8 @@ boost::asio::awaitable<void> Fetching::loop(std::string name) {
   }
 }
 
-boost::asio::awaitable<core::Result<std::size_t>> Fetching::sync(std::string name, RowsProgress progress,
-                                                                 bool dry_run) {
+boost::asio::awaitable<core::Result<SyncDone>> Fetching::sync(std::string name, RowsProgress progress,
+                                                              bool dry_run) {
   const auto found = entries_.find(name);
   if (found == entries_.end())
     co_return fail(ErrorKind::not_found, "unknown_source", fmt::format("There is no source \"{}\".", name));
@@ -62,10 +72,34 @@ boost::asio::awaitable<core::Result<std::size_t>> Fetching::sync(std::string nam
     explicit Busy(bool& f) : flag(f) { flag = true; }
     ~Busy() { flag = false; }
   } busy(entry.busy);
-  if (dry_run) co_return co_await rehearse(name, std::move(progress));
+  const auto gathering = batches_.gather(model::BatchCause::sync, name, "source:" + name);
+  std::exception_ptr trouble;
+  SyncDone done;
+  core::Result<std::size_t> rows = 0;
+  try {
+    // Not as one conditional expression: g++ 12 would then destroy the coroutine that was not chosen.
+    if (dry_run) {
+      rows = co_await rehearse(name, progress, gathering);
+    } else {
+      rows = co_await fetch_all(name, progress, gathering);
+    }
+  } catch (...) {
+    trouble = std::current_exception();
+  }
+  // What was read before it failed is in the store: it counts.
+  done.settled = co_await batches_.settle(gathering, dry_run);
+  if (trouble) std::rethrow_exception(trouble);
+  if (!rows) co_return fail(rows.error());
+  done.rows = *rows;
+  co_return done;
+}
+
+boost::asio::awaitable<core::Result<std::size_t>> Fetching::fetch_all(std::string name, RowsProgress progress,
+                                                                      std::shared_ptr<Gathering> gathering) {
+  Entry& entry = entries_.at(name);
   std::size_t rows = 0;
   while (true) {
-    const auto more = co_await fetch_once(name, progress, &rows);
+    const auto more = co_await fetch_once(name, progress, gathering, &rows);
     if (!more) {
       if (entry.status.trouble != more.error().message)
         log::warning(events::source_failed, "A source cannot be read; it is asked again",
@@ -80,11 +114,12 @@ boost::asio::awaitable<core::Result<std::size_t>> Fetching::sync(std::string nam
 }
 
 boost::asio::awaitable<core::Result<bool>> Fetching::fetch_once(std::string name, RowsProgress progress,
+                                                                std::shared_ptr<Gathering> gathering,
                                                                 std::size_t* rows) {
   Entry& entry = entries_.at(name);
   const std::string cursor =
       co_await [&] { return store_.read([name](Db& db) { return store::meta::cursor(db, name); }); }();
-  Intake::Run run(intake_, {.source = name, .actor = "source:" + name}, progress);
+  Intake::Run run(intake_, context_of(name, gathering, false), progress);
   const auto fetched = co_await entry.source->fetch(cursor, run.sink());
   if (!fetched) co_return fail(fetched.error());
   const Instant now = clock_.now();
@@ -111,11 +146,12 @@ boost::asio::awaitable<core::Result<bool>> Fetching::fetch_once(std::string name
   co_return fetched->more;
 }
 
-boost::asio::awaitable<core::Result<std::size_t>> Fetching::rehearse(std::string name, RowsProgress progress) {
+boost::asio::awaitable<core::Result<std::size_t>> Fetching::rehearse(std::string name, RowsProgress progress,
+                                                                     std::shared_ptr<Gathering> gathering) {
   std::string cursor = co_await [&] { return store_.read([name](Db& db) { return store::meta::cursor(db, name); }); }();
   std::size_t rows = 0;
   while (true) {
-    Intake::Run run(intake_, {.source = name, .actor = "source:" + name, .dry_run = true}, progress);
+    Intake::Run run(intake_, context_of(name, gathering, true), progress);
     const auto fetched = co_await entries_.at(name).source->fetch(cursor, run.sink());
     if (!fetched) co_return fail(fetched.error());
     rows += run.results().size();
@@ -125,8 +161,8 @@ boost::asio::awaitable<core::Result<std::size_t>> Fetching::rehearse(std::string
   }
 }
 
-boost::asio::awaitable<core::Result<model::SourceReply>> Fetching::push(std::string name, model::SourcePush push,
-                                                                        IntakeContext context, RowsProgress progress) {
+boost::asio::awaitable<core::Result<PushDone>> Fetching::push(std::string name, model::SourcePush push,
+                                                              IntakeContext context, RowsProgress progress) {
   const auto found = entries_.find(name);
   if (found == entries_.end())
     co_return fail(ErrorKind::not_found, "unknown_source", fmt::format("There is no source \"{}\".", name));
@@ -134,11 +170,38 @@ boost::asio::awaitable<core::Result<model::SourceReply>> Fetching::push(std::str
     co_return fail(ErrorKind::conflict, "source_takes_no_push",
                    fmt::format("The source \"{}\" does not take this ({}).", name, push.kind));
   const bool dry_run = context.dry_run;
+  if (push.kind != "record" && !context.at_once) context.gathering = batches_.gather(model::BatchCause::import, name, context.actor);
+  const auto gathering = context.gathering;
   Intake::Run run(intake_, std::move(context), std::move(progress));
-  auto reply = co_await found->second.source->handle(std::move(push), run.sink());
+  std::exception_ptr trouble;
+  PushDone done;
+  core::Result<model::SourceReply> reply;
+  try {
+    reply = co_await found->second.source->handle(std::move(push), run.sink());
+  } catch (...) {
+    trouble = std::current_exception();
+  }
+  if (gathering) done.settled = co_await batches_.settle(gathering, dry_run);
+  if (trouble) std::rethrow_exception(trouble);
   found->second.status.rows += run.results().size();
   if (!run.results().empty() && !dry_run && on_applied_) on_applied_();
-  co_return reply;
+  if (!reply) co_return fail(reply.error());
+  done.reply = std::move(*reply);
+  co_return done;
+}
+
+core::Result<std::shared_ptr<model::Source>> Fetching::lend_exporter() {
+  for (const std::string& name : order_) {
+    Entry& entry = entries_.at(name);
+    if (!entry.source->can_export()) continue;
+    if (!entry.exporter.expired())
+      return fail(ErrorKind::conflict, "export_running", "An export is being written just now: try again after it.");
+    auto lent = std::shared_ptr<model::Source>(entry.source, [](model::Source*) {});
+    entry.exporter = lent;
+    return lent;
+  }
+  return fail(ErrorKind::conflict, "no_export_source",
+              "No configured source writes files: add a source with the plugin \"file\".");
 }
 
 std::string Fetching::taker_of(std::string_view kind) const {

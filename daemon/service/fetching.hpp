@@ -18,6 +18,7 @@
 #include "core/task_scope.hpp"
 #include "core/wakeup.hpp"
 #include "model/ports.hpp"
+#include "service/batches.hpp"
 #include "service/catch_up.hpp"
 #include "service/intake.hpp"
 #include "store/store.hpp"
@@ -34,19 +35,33 @@ struct SourceStatus {
   std::uint64_t rows = 0;              // since the start
 };
 
+struct SyncDone {
+  std::size_t rows = 0;
+  Settled settled;
+};
+
+struct PushDone {
+  model::SourceReply reply;
+  Settled settled;
+};
+
 class Fetching {
 public:
   Fetching(store::Store& store, core::Clock& clock, boost::asio::any_io_executor executor, Intake& intake,
-           SendingGate& gate, std::vector<model::Source*> sources);
+           Batches& batches, SendingGate& gate, std::vector<model::Source*> sources);
 
   // Spawns one loop per fetching source. [core-thread]
   void start(core::TaskScope& scope);
-  // Fetches one source until it has no more; rows go to `progress`. A dry run stores nothing, moves no cursor and does
+  // Fetches one source until it has no more; rows go to `progress`. All of it is one batch (service/batches.hpp). A dry run stores nothing, moves no cursor and does
   // not tell the source that its records were taken: it gives them again. [core-thread]
-  boost::asio::awaitable<core::Result<std::size_t>> sync(std::string name, RowsProgress progress, bool dry_run = false);
-  // A push from the control socket. Results through `progress`. [core-thread]
-  boost::asio::awaitable<core::Result<model::SourceReply>> push(std::string name, model::SourcePush push,
+  boost::asio::awaitable<core::Result<SyncDone>> sync(std::string name, RowsProgress progress, bool dry_run = false);
+  // A push from the control socket. Results through `progress`. A file is a batch; a record by hand is not, whatever it
+  // does happens at once. [core-thread]
+  boost::asio::awaitable<core::Result<PushDone>> push(std::string name, model::SourcePush push,
                                                                 IntakeContext context, RowsProgress progress);
+  // The first source that can write exports, lent until the pointer is let go: one export at a time. Error codes
+  // no_export_source, export_running. [core-thread]
+  [[nodiscard]] core::Result<std::shared_ptr<model::Source>> lend_exporter();
   // The first source that takes this kind of push; empty if none does.
   [[nodiscard]] std::string taker_of(std::string_view kind) const;
   [[nodiscard]] bool has(const std::string& name) const { return entries_.contains(name); }
@@ -60,15 +75,21 @@ private:
     std::unique_ptr<core::Wakeup> wakeup;
     SourceStatus status;
     bool busy = false;
+    std::weak_ptr<model::Source> exporter;  // while it is lent
   };
   boost::asio::awaitable<void> loop(std::string name);
-  boost::asio::awaitable<core::Result<bool>> fetch_once(std::string name, RowsProgress progress, std::size_t* rows);
-  boost::asio::awaitable<core::Result<std::size_t>> rehearse(std::string name, RowsProgress progress);
+  boost::asio::awaitable<core::Result<bool>> fetch_once(std::string name, RowsProgress progress,
+                                                        std::shared_ptr<Gathering> gathering, std::size_t* rows);
+  boost::asio::awaitable<core::Result<std::size_t>> fetch_all(std::string name, RowsProgress progress,
+                                                              std::shared_ptr<Gathering> gathering);
+  boost::asio::awaitable<core::Result<std::size_t>> rehearse(std::string name, RowsProgress progress,
+                                                             std::shared_ptr<Gathering> gathering);
 
   store::Store& store_;
   core::Clock& clock_;
   boost::asio::any_io_executor executor_;
   Intake& intake_;
+  Batches& batches_;
   SendingGate& gate_;
   std::vector<std::string> order_;
   std::map<std::string, Entry> entries_;

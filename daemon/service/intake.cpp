@@ -4,6 +4,10 @@
 #include <array>
 
 #include "model/email.hpp"
+#include "model/templates.hpp"
+#include "service/review_rules.hpp"
+#include "store/batches.hpp"
+#include "store/invitations.hpp"
 #include "store/users.hpp"
 
 namespace invited::service {
@@ -91,31 +95,54 @@ void check_fields(const model::SourceRecord& record) {
     const bool own_field = name.starts_with("x_") || name == "version";
     if (!own_field && std::find(known_fields.begin(), known_fields.end(), name) == known_fields.end())
       throw Rejected{name, "unknown_field", fmt::format("\"{}\" is not a field of a user.", name)};
-    if (value.size() > 1'000) throw Rejected{name, "too_long", "The value is longer than 1,000 octets."};
+    const bool is_list = name == "roles" || name == "authorised_companies";
+    if (value.size() > (is_list ? 20'000 : 1'000))
+      throw Rejected{name, "too_long",
+                     fmt::format("The value is longer than {} octets.", is_list ? "20,000" : "1,000")};
     if (has_control_character(value)) throw Rejected{name, "control_character", "The value has a control character."};
   }
+}
+
+std::string whole_name(const model::User& user) {
+  const bool both = !user.given_name.empty() && !user.family_name.empty();
+  return user.given_name + (both ? " " : "") + user.family_name;
+}
+
+// By key or by name; what is no company of ours stays as it was written.
+std::vector<std::string> companies_meant(const Planner& planner, std::string_view text) {
+  std::vector<std::string> keys = split_names(text);
+  for (std::string& name : keys) {
+    if (auto key = planner.policies().company_meant(name); key && !key->empty()) name = std::move(*key);
+  }
+  std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  return keys;
 }
 
 void take_user_fields(const Fields& fields, const Planner& planner, model::User& user) {
   const auto take = [&](std::string_view name, std::string& into) {
     if (const std::string* value = fields.find(name)) into = *value;
   };
+  const bool is_made_of_both = user.name == whole_name(user);
   take("given_name", user.given_name);
   take("family_name", user.family_name);
-  if (const auto name = fields.given("name")) user.name = *name;
-  if (user.name.empty() && !(user.given_name + user.family_name).empty())
-    user.name = user.given_name.empty()    ? user.family_name
-                : user.family_name.empty() ? user.given_name
-                                           : user.given_name + " " + user.family_name;
+  if (const auto name = fields.given("name")) {
+    user.name = *name;
+  } else if (is_made_of_both && !whole_name(user).empty()) {
+    user.name = whole_name(user);
+  }
   take("department", user.department);
   take("alias", user.alias);
   take("signature", user.signature);
   take("card_id", user.card_id);
   take("external_ref", user.external_ref);
-  take("company", user.company);
-  if (!planner.policies().knows(user.company))
-    throw Rejected{"company", "unknown_company",
-                   fmt::format("\"{}\" is not a company of the configuration.", user.company)};
+  if (const std::string* text = fields.find("company"); text != nullptr && *text != user.company) {
+    auto key = planner.policies().company_meant(*text);
+    if (!key)
+      throw Rejected{"company", "unknown_company",
+                     fmt::format("\"{}\" is neither the key nor the name of one company of the configuration.", *text)};
+    user.company = std::move(*key);
+  }
   if (const std::string* locale = fields.find("locale")) {
     if (!locale->empty() && *locale != "sv" && *locale != "en")
       throw Rejected{"locale", "invalid_locale",
@@ -124,7 +151,7 @@ void take_user_fields(const Fields& fields, const Planner& planner, model::User&
   }
   if (const std::string* roles = fields.find("roles")) user.roles = split_names(*roles);
   if (const std::string* companies = fields.find("authorised_companies"))
-    user.authorised_companies = split_names(*companies);
+    user.authorised_companies = companies_meant(planner, *companies);
   if (const auto enabled = fields.flag("enabled")) user.enabled = *enabled;
 }
 
@@ -149,9 +176,9 @@ EmailChange take_login_email(Db& db, const Fields& fields, model::User& user, co
   if (const std::string* again = fields.find("confirm_email"); again != nullptr && *again != *given)
     throw Rejected{"confirm_email", "confirm_mismatch",
                    "The two addresses are not the same: type the login email twice alike."};
+  if (*given == user.login_email) return {};  // whatever the rules are by now
   auto email = model::parse_email(*given);
   if (!email) return {.ignored = "invalid_email", .message = email.error().message};
-  if (email->canonical == user.login_email_canonical && email->typed == user.login_email) return {};
   const bool same_mailbox = email->canonical == user.login_email_canonical;
   if (user.connection == model::Connection::connected) {
     if (same_mailbox) return {};
@@ -166,13 +193,99 @@ EmailChange take_login_email(Db& db, const Fields& fields, model::User& user, co
   return {.changed = !same_mailbox};
 }
 
+model::PersonName person_name(const model::User& user) {
+  model::PersonName name{user.given_name, user.family_name};
+  if (!name.given.empty() && !name.family.empty()) return name;
+  const auto blank = user.name.rfind(' ');
+  if (name.given.empty()) name.given = user.name.substr(0, blank);
+  if (name.family.empty() && blank != std::string::npos) name.family = user.name.substr(blank + 1);
+  return name;
+}
+
+constexpr int most_spellings = 10'000;
+
+// The user-id of a row that brings none: made by the pattern of its template, the first one that nobody has.
+std::string made_user_id(Db& db, const Planner& planner, const Fields& fields, const model::SourceRecord& record,
+                         const model::User& user, RowsSeen* seen) {
+  const auto* of = planner.policies().templates().user_of_employment(fields.given("employment_template").value_or(""));
+  if (of == nullptr || of->user_id.empty())
+    throw Rejected{"user_id", "user_id_missing", "A row needs a user_id, or an employment template that makes one."};
+  if (record.line > 0 && user.external_ref.empty())
+    throw Rejected{"user_id", "user_id_missing",
+                   "A row without a user_id needs an external_ref, so that the same row finds the same person again."};
+  const std::string spelled = model::spell(of->user_id, person_name(user));
+  if (spelled.empty())
+    throw Rejected{"user_id", "user_id_missing",
+                   fmt::format("The template makes user-ids as {}: the row's name lacks a part of it.", of->user_id)};
+  for (int n = 1; n <= most_spellings; ++n) {
+    std::string id = model::numbered(spelled, n);
+    const std::string folded = store::fold_user_id(id);
+    if (store::users::find(db, id) || (seen != nullptr && seen->user_ids.contains(folded))) continue;
+    if (seen != nullptr) seen->user_ids.insert(folded);
+    return id;
+  }
+  throw Rejected{"user_id", "user_id_taken", fmt::format("Every user-id from \"{}\" on is taken.", spelled)};
+}
+
+// PRODUCT §5: what the row of a new hire does not say comes from the template.
+void fill_from_template(const Fields& fields, const model::UserTemplate& from, model::User& user) {
+  const auto fill = [&](std::string_view field, const auto& value, auto& into) {
+    if (!value.empty() && !fields.given(field)) into = value;
+  };
+  fill("company", from.company, user.company);
+  fill("department", from.department, user.department);
+  fill("locale", from.locale, user.locale);
+  fill("roles", from.roles, user.roles);
+}
+
+// The login email that a template makes for a new hire who brings none. Nothing if the name does not spell one.
+void make_login_email(Db& db, const model::UserTemplate& from, model::User& user, const RowsSeen* seen) {
+  if (from.login_email.empty() || !user.login_email.empty()) return;
+  const std::string spelled = model::spell(from.login_email, person_name(user));
+  for (int n = 1; n <= most_spellings && !spelled.empty(); ++n) {
+    const auto email = model::parse_email(model::numbered(spelled, n));
+    if (!email) return;
+    if (taken_by_another(db, email->canonical, user, seen)) continue;
+    user.login_email = email->typed;
+    user.login_email_canonical = email->canonical;
+    user.login_email_domain = email->domain;
+    return;
+  }
+}
+
+void check_employment_template(const Planner& planner, const Fields& fields,
+                               const std::optional<model::Employment>& present) {
+  const auto name = fields.given("employment_template");
+  const auto& known = planner.policies().templates();
+  if (present && name == present->employment_template) return;
+  if (!name || known.employments.empty() || known.employment(*name) != nullptr) return;
+  std::string names;
+  for (const auto& one : known.employments) names += (names.empty() ? "" : ", ") + one.name;
+  throw Rejected{
+      "employment_template", "unknown_template",
+      fmt::format("\"{}\" is not an employment template of the configuration; those are: {}.", *name, names)};
+}
+
+// PRODUCT §5: a re-hire enables the user again. Where the employment before still runs, the leaver rule decides.
+void come_back(Db& db, const Planner& planner, model::User& user, model::Employment& before, Instant now) {
+  const auto today = model::local_date(now, planner.policies().of(user.company).zone);
+  const bool ended = before.end_date && *before.end_date < today;
+  if (user.enabled || !(ended || before.withdrawn)) return;
+  user.enabled = true;
+  if (before.withdrawn) return;
+  before.over = true;
+  store::employments::update(db, before);
+}
+
 struct EmploymentChange {
   bool changed = false;
   bool made = false;
+  bool start_moved = false;  // of one that was there
 };
 
-EmploymentChange take_employment(Planner& planner, const Fields& fields, model::User& user,
-                                 std::optional<model::Employment>& employment, Instant now) {
+EmploymentChange take_employment(Db& db, Planner& planner, const Fields& fields, model::User& user,
+                                 std::optional<model::Employment>& employment, const std::string& actor, Instant now) {
+  check_employment_template(planner, fields, employment);
   const auto start = fields.date("start_date");
   const auto end = fields.date("end_date");
   const bool end_present = fields.find("end_date") != nullptr;
@@ -183,17 +296,18 @@ EmploymentChange take_employment(Planner& planner, const Fields& fields, model::
                            (employment->end_date && *start > *employment->end_date));
   const bool made_now = start && (!employment || comes_back);
   if (made_now) {
-    if (comes_back) user.enabled = true;
+    if (comes_back) come_back(db, planner, user, *employment, now);
     model::Employment made;
     made.key = planner.new_id();
     made.user = user.key;
     made.start_date = *start;
     made.end_date = end;
     made.employment_template = fields.given("employment_template").value_or("");
-    made.review = in_review.value_or(false) ? model::ReviewState::pending : model::ReviewState::none;
     made.withdrawn = withdrawn.value_or(false);
     made.hire_open = user.connection != model::Connection::connected;  // W0
     made.created_at = now;
+    enter_review(planner.policies(), made, in_review.value_or(false));
+    note_entered_by(made, actor);
     employment = made;
   } else if (!employment) {
     if (end || in_review.value_or(false) || withdrawn.value_or(false))
@@ -206,20 +320,90 @@ EmploymentChange take_employment(Planner& planner, const Fields& fields, model::
   if (end_present) e.end_date = end;
   if (const std::string* text = fields.find("employment_template")) e.employment_template = *text;
   if (withdrawn) e.withdrawn = *withdrawn;
-  if (in_review.value_or(false) && e.review == model::ReviewState::none && e.hire_open)
-    e.review = model::ReviewState::pending;
+  if (!made_now && e.employment_template != before.employment_template) {
+    if (change_flow(planner.policies(), e, in_review.value_or(false))) note_entered_by(e, actor);
+  } else if (!made_now && in_review.value_or(false) && e.flow.empty() && e.hire_open) {
+    enter_review(planner.policies(), e, true);
+    note_entered_by(e, actor);
+  }
   if (e.end_date && *e.end_date < e.start_date)
     throw Rejected{"end_date", "end_before_start", "The employment would end before it starts."};
-  return {.changed = made_now || !(e == before), .made = made_now};
+  return {.changed = made_now || !(e == before),
+          .made = made_now,
+          .start_moved = !made_now && e.start_date != before.start_date};
 }
 
-// The one that was made last, also when it is withdrawn, if it begins on the row's date: the same row again is about
-// the same employment. Else the one in force.
+// The one that begins on the row's date, also when it is withdrawn: the same row again is about the same employment. A
+// date after the end of the one in force is about the last one that is planned. Else the one in force is meant.
 std::optional<model::Employment> employment_meant(Db& db, const Fields& fields, const core::Id& user) {
+  auto in_force = store::employments::in_force(db, user);
   if (const auto start = fields.date("start_date")) {
-    if (auto newest = store::employments::newest(db, user); newest && newest->start_date == *start) return newest;
+    if (auto same = store::employments::starting_on(db, user, *start)) return same;
+    if (in_force && in_force->end_date && *start > *in_force->end_date) return store::employments::latest(db, user);
   }
-  return store::employments::in_force(db, user);
+  return in_force;
+}
+
+// A row that says "enabled" does not bring back who has left: the leaver rule would disable the user again each night.
+void keep_leaver_disabled(const Planner& planner, const std::optional<model::User>& present,
+                          const std::optional<model::Employment>& employment, model::User& user, Instant now) {
+  if (!present || present->enabled || !user.enabled || !employment) return;
+  Loaded then{.user = user};
+  then.employment = employment;
+  const auto left = model::leaving(planner.facts(then, now));
+  if (employment->gap == model::GapState::waits || (left && left->at <= now)) user.enabled = false;
+}
+
+// By its user-id; a row without one, by its reference in the HR system.
+std::optional<model::User> present_user(Db& db, const Fields& fields) {
+  if (const auto user_id = fields.given("user_id")) return store::users::find(db, *user_id);
+  const auto reference = fields.given("external_ref");
+  if (!reference) return std::nullopt;
+  auto found = store::users::with_external_ref(db, *reference);
+  if (found.size() > 1)
+    throw Rejected{"external_ref", "external_ref_ambiguous",
+                   fmt::format("More than one user has the external_ref \"{}\": give the user_id.", *reference)};
+  if (found.empty()) return std::nullopt;
+  return std::move(found.front());
+}
+
+// A withdrawal or disabling by the row, of somebody who waits for an invitation or for its link: in a run of many rows
+// it waits for the run's end, where too many of them are held. Taken out of what the row stores now. One that waits
+// already, in an earlier run's batch, is not news.
+struct LeavingRow {
+  bool withdraws = false;
+  bool disables = false;
+};
+
+LeavingRow take_leaving(Db& db, const IntakeContext& context, const model::User& before,
+                        const std::optional<model::Employment>& job_before, model::User& user,
+                        std::optional<model::Employment>& job) {
+  LeavingRow row;
+  if (!context.gathering) return row;
+  const auto newest = store::invitations::newest(db, user.key);
+  if (!newest || !model::live(newest->state) || newest->state == model::InvitationState::verified) return row;
+  if (job_before && job && job_before->key == job->key && !job_before->withdrawn && job->withdrawn) {
+    row.withdraws = !store::batches::waiting_in(db, user.key, model::BatchAct::withdraw);
+    job->withdrawn = false;
+  }
+  if (before.enabled && !user.enabled) {
+    row.disables = !store::batches::waiting_in(db, user.key, model::BatchAct::disable);
+    user.enabled = true;
+  }
+  return row;
+}
+
+// What a row says the other way ends what an earlier one left waiting.
+void take_back_leaving(Db& db, Planner& planner, const Fields& fields, const model::User& user,
+                       const IntakeContext& context, Instant now) {
+  const auto take_back = [&](std::string_view field, bool value, model::BatchAct act) {
+    const auto batch = fields.flag(field) == value ? store::batches::waiting_in(db, user.key, act) : std::nullopt;
+    if (!batch) return;
+    store::batches::settle_waiting(db, user.key, act, "taken_back");
+    planner.let_stay(db, user.key, *batch, context.actor, now);
+  };
+  take_back("withdrawn", false, model::BatchAct::withdraw);
+  take_back("enabled", true, model::BatchAct::disable);
 }
 
 RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& record, const IntakeContext& context,
@@ -229,22 +413,37 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
   const Fields fields(record);
   result.user = fields.given("user_id").value_or("");
   check_fields(record);
-  if (result.user.empty()) throw Rejected{"user_id", "user_id_missing", "A row needs a user_id."};
   if (result.user.size() > 100) throw Rejected{"user_id", "too_long", "A user_id has at most 100 octets."};
 
-  std::optional<model::User> present = store::users::find(db, result.user);
+  std::optional<model::User> present = present_user(db, fields);
   model::User user = present.value_or(model::User{});
   if (!present) {
     user.key = planner.new_id();
-    user.user_id = result.user;
     user.created_at = now;
   }
   take_user_fields(fields, planner, user);
   if (user.name.empty()) throw Rejected{"name", "name_missing", "The user is new and the row has no name."};
+  if (!present)
+    user.user_id = result.user.empty() ? made_user_id(db, planner, fields, record, user, seen) : result.user;
+  result.user = user.user_id;
   const EmailChange email = take_login_email(db, fields, user, seen);
   std::optional<model::Employment> employment = present ? employment_meant(db, fields, user.key) : std::nullopt;
-  const EmploymentChange job = take_employment(planner, fields, user, employment, now);
+  const std::optional<model::Employment> employment_before = employment;
+  EmploymentChange job = take_employment(db, planner, fields, user, employment, context.actor, now);
+  if (job.made) {
+    if (const auto* of = planner.policies().templates().user_of_employment(employment->employment_template)) {
+      fill_from_template(fields, *of, user);
+      make_login_email(db, *of, user, seen);
+    }
+  }
 
+  LeavingRow leaving;
+  if (present) {
+    take_back_leaving(db, planner, fields, *present, context, now);
+    leaving = take_leaving(db, context, *present, employment_before, user, employment);
+    if (!job.made) job.changed = !(employment == employment_before);
+  }
+  keep_leaver_disabled(planner, present, employment, user, now);
   const bool user_changed = !present || !(user == *present);
   if (user_changed) {
     user.source = context.source;
@@ -264,21 +463,37 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
   if (user_changed || job.changed) {
     result.applied = present ? RowOutcome::updated : RowOutcome::created;
     planner.audit(db, now, context.actor, present ? "user.updated" : "user.created", subject_of(user));
-    Ask ask;
+    Ask ask{.gathering = context.gathering.get()};
     if (present && email.changed && planner.supersede_for_new_email(db, user.key, context.actor, now)) {
       // W9: planned again, by the start date where there is one, else as the request it was.
       if (auto in_force = store::employments::in_force(db, user.key)) {
         in_force->hire_open = true;
         store::employments::update(db, *in_force);
       } else {
-        ask = {.asked = true, .cause = model::InvitationCause::asked};
+        ask.asked = true;
+        ask.cause = model::InvitationCause::asked;
       }
     }
+    // What somebody approved is not what it was: asked again (an address where there was none is no change of one).
+    const bool address_changed = present && email.changed && !present->login_email_canonical.empty();
+    if (address_changed || job.start_moved) {
+      if (auto in_force = store::employments::in_force(db, user.key))
+        ask_again(db, planner, user, *in_force, context.actor,
+                  address_changed ? model::reason::login_email_changed : model::reason::start_date_changed, now);
+    }
+    if (job.changed && !job.made) (void)settle_review(db, planner, user, *employment, context.actor, now);
     planner.apply(db, user.key, context.actor, now, ask);
     if (context.dry_run && seen != nullptr && email.changed) {
       seen->taken_emails.insert(user.login_email_canonical);
       if (present) seen->left_old_email.insert(store::fold_user_id(user.user_id));
     }
+  }
+  if (leaving.withdraws || leaving.disables) {
+    result.applied = RowOutcome::updated;
+    if (leaving.withdraws)
+      planner.gather_leaving(db, user.key, model::BatchAct::withdraw, employment->key, *context.gathering, now);
+    if (leaving.disables)
+      planner.gather_leaving(db, user.key, model::BatchAct::disable, std::nullopt, *context.gathering, now);
   }
   if (!email.ignored.empty()) {
     result.outcome = RowOutcome::ignored;
@@ -298,21 +513,24 @@ Intake::Intake(store::Store& store, core::Clock& clock, std::shared_ptr<Planner>
 
 RowResult Intake::apply(Db& db, Planner& planner, const model::SourceRecord& record, const IntakeContext& context,
                         Instant now, RowsSeen* seen) {
-  store::Savepoint row(db);
   RowResult result;
-  try {
-    result = apply_fields(db, planner, record, context, now, seen);
-  } catch (const Rejected& rejected) {
-    result.line = record.line;
-    result.user = Fields(record).given("user_id").value_or("");
-    result.outcome = RowOutcome::rejected;
-    result.reason = rejected.reason;
-    result.column = rejected.column;
-    result.message = rejected.message;
-    return result;
+  {
+    store::Savepoint row(db);
+    try {
+      result = apply_fields(db, planner, record, context, now, seen);
+    } catch (const Rejected& rejected) {
+      result.line = record.line;
+      result.user = Fields(record).given("user_id").value_or("");
+      result.outcome = RowOutcome::rejected;
+      result.reason = rejected.reason;
+      result.column = rejected.column;
+      result.message = rejected.message;
+      return result;
+    }
+    if (context.look) context.look(db, result);
+    if (!context.dry_run) row.release();
   }
-  if (context.look) context.look(db, result);
-  if (!context.dry_run) row.release();
+  if (context.look_back) context.look_back(db, result);
   return result;
 }
 
@@ -322,6 +540,7 @@ boost::asio::awaitable<std::vector<RowResult>> Intake::apply_chunk(std::vector<m
   const Instant now = clock_.now();
   co_return co_await [&] {
     return store_.write([items = std::move(items), context, seen, planner = planner_, now](Db& db) {
+      if (context.gathering) planner->begin(*context.gathering);
       std::vector<RowResult> results;
       results.reserve(items.size());
       for (const model::SourceItem& item : items) {
@@ -335,16 +554,33 @@ boost::asio::awaitable<std::vector<RowResult>> Intake::apply_chunk(std::vector<m
                              .message = bad->message});
           continue;
         }
-        const auto& record = std::get<model::SourceRecord>(item);
+        if (const auto* remark = std::get_if<model::Remark>(&item)) {
+          results.push_back({.line = remark->line,
+                             .user = {},
+                             .outcome = RowOutcome::noted,
+                             .reason = remark->reason,
+                             .applied = RowOutcome::unchanged,
+                             .column = remark->column,
+                             .message = remark->message});
+          continue;
+        }
+        const auto* row = std::get_if<model::SourceRecord>(&item);
+        if (row == nullptr) continue;  // an announcement, heard already
+        const auto& record = *row;
         const auto user_id = Fields(record).given("user_id");
-        if (user_id && !seen->user_ids.insert(store::fold_user_id(*user_id)).second) {
+        const auto reference = Fields(record).given("external_ref");
+        const bool repeated = user_id     ? !seen->user_ids.insert(store::fold_user_id(*user_id)).second
+                              : reference ? !seen->references.insert(*reference).second
+                                          : false;
+        if (repeated) {
+          const std::string column = user_id ? "user_id" : "external_ref";
           results.push_back({.line = record.line,
-                             .user = *user_id,
+                             .user = user_id.value_or(""),
                              .outcome = RowOutcome::ignored,
                              .reason = "duplicate_in_file",
                              .applied = RowOutcome::unchanged,
-                             .column = "user_id",
-                             .message = "An earlier row has the same user_id; the first one counts."});
+                             .column = column,
+                             .message = fmt::format("An earlier row has the same {}; the first one counts.", column)});
           continue;
         }
         results.push_back(apply(db, *planner, record, context, now, seen.get()));
@@ -368,11 +604,21 @@ model::SourceSink Intake::Run::sink() {
                                             std::shared_ptr<std::vector<RowResult>> results,
                                             std::shared_ptr<RowsSeen> seen, std::vector<model::SourceItem> items) {
       constexpr std::size_t chunk = 256;  // about 20 ms of store time
+      for (const model::SourceItem& item : items) {
+        const auto* said = std::get_if<model::Announcement>(&item);
+        if (said == nullptr) continue;
+        if (context.expect && said->rows >= 0) context.expect(said->rows);
+        seen->file_columns.insert(said->columns.begin(), said->columns.end());
+      }
       for (std::size_t from = 0; from < items.size(); from += chunk) {
         const std::size_t to = std::min(items.size(), from + chunk);
         std::vector<model::SourceItem> part(std::make_move_iterator(items.begin() + static_cast<std::ptrdiff_t>(from)),
                                             std::make_move_iterator(items.begin() + static_cast<std::ptrdiff_t>(to)));
         auto rows = co_await intake->apply_chunk(std::move(part), context, seen);
+        for (RowResult& row : rows) {
+          const auto called = seen->file_columns.find(row.column);
+          if (called != seen->file_columns.end()) row.file_column = called->second;
+        }
         if (progress) progress(rows);
         results->insert(results->end(), std::make_move_iterator(rows.begin()), std::make_move_iterator(rows.end()));
       }

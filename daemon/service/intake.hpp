@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -26,6 +27,13 @@ struct IntakeContext {
   bool dry_run = false;
   // Sees what each applied row left, before a dry run gives it back. [store's thread]
   std::function<void(Db&, const model::RowResult&)> look = {};
+  // Sees the same rows of the store as they were before it, once a dry run has given the change back. [store's thread]
+  std::function<void(Db&, const model::RowResult&)> look_back = {};
+  // Of a run of many rows: keeps back what would go out at once, and withdrawals of people who wait, until its end.
+  std::shared_ptr<Gathering> gathering = {};
+  bool at_once = false;  // a look at the future: each row as if it were alone
+  // Told about how many rows will come, where the source knows it. [core-thread]
+  std::function<void(std::int64_t rows)> expect = {};
 };
 
 // How far a run of many rows is; told after each chunk. [core-thread]
@@ -34,8 +42,10 @@ using RowsProgress = std::function<void(const std::vector<model::RowResult>& chu
 // What the rows of one run so far mean for the next: which user-ids came, and what a dry run's rows would have left if
 // it kept them.
 struct RowsSeen {
-  std::unordered_set<std::string> user_ids;      // folded
-  std::unordered_set<std::string> taken_emails;  // dry run: canonical, saved by an earlier row
+  std::unordered_map<std::string, std::string> file_columns;  // field → what the file calls it
+  std::unordered_set<std::string> user_ids;                   // folded
+  std::unordered_set<std::string> references;                 // external_ref of rows without a user-id
+  std::unordered_set<std::string> taken_emails;               // dry run: canonical, saved by an earlier row
   std::unordered_set<std::string>
       left_old_email;  // dry run: folded user-ids whose stored login email is theirs no longer
 };

@@ -1,8 +1,8 @@
 #include "service/queries.hpp"
 
 #include <algorithm>
-#include <unordered_set>
 
+#include "service/preview.hpp"
 #include "service/users.hpp"
 #include "store/accounts.hpp"
 #include "store/deliveries.hpp"
@@ -14,7 +14,11 @@ namespace invited::service {
 
 namespace {
 
-constexpr std::size_t chunk = 256;
+constexpr std::size_t chunk = 128;  // below 20 ms of store time
+// Of a list: users passed over, and users shown, in one closure; and how long an answer may look for them.
+constexpr std::size_t look_chunk = 20'000;
+constexpr std::size_t view_chunk = 128;
+constexpr core::Milliseconds longest_look{60};
 
 InvitationView invitation_view(Db& db, const Planner& planner, model::Invitation invitation) {
   InvitationView view;
@@ -29,31 +33,56 @@ InvitationView invitation_view(Db& db, const Planner& planner, model::Invitation
   return view;
 }
 
-std::vector<WhatIf> what_if(const Planner& planner, const Loaded& loaded, Instant now,
-                            const model::Decision& decision) {
-  std::vector<WhatIf> all;
-  if (decision.action == model::Action::review) {
-    Loaded approved = loaded;
-    approved.employment->review = model::ReviewState::approved;
-    all.push_back({"approved today", model::decide(planner.facts(approved, now))});
+// What a row of the merged future means: its act, if it is still one, and what follows from that.
+std::vector<PlanItem> acts_of(const Planner& planner, const Loaded& loaded, const Ahead& row, Instant now) {
+  std::vector<PlanItem> items;
+  const model::Facts facts = planner.facts(loaded, now);
+  const bool leaver = row.stream() == Stream::leaving;
+  bool mine = false;
+  for (model::Decision& act : model::foreseen(facts)) {
+    if (!act.follows) mine = (act.action == model::Action::disable) == leaver;
+    if (mine) items.push_back(plan_item(facts, std::move(act)));
   }
-  if (!loaded.user.enabled) {
-    Loaded enabled = loaded;
-    enabled.user.enabled = true;
-    all.push_back({"enabled today", model::decide(planner.facts(enabled, now))});
-  }
-  const bool could_be_asked = decision.action == model::Action::none ||
-                              (decision.action == model::Action::send && decision.at > now) ||
-                              decision.action == model::Action::expire;
-  if (could_be_asked) {
-    auto asked = model::decide(planner.facts(loaded, now, true));
-    if (asked.action == model::Action::send || asked.action == model::Action::connect)
-      all.push_back({"send verification now", std::move(asked)});
-  }
-  return all;
+  return items;
+}
+
+std::vector<RiskItem> risks_of(Db& db, const Planner& planner, const Loaded& loaded, Instant now) {
+  std::vector<RiskItem> items;
+  const model::Facts facts = planner.facts(loaded, now);
+  const auto item = plan_item(facts, model::decide(facts));
+  if (!item.link_ends_at) return items;
+  const bool mail_out = item.decision.action == model::Action::expire;
+  model::LinkLife life;
+  life.opens = mail_out && loaded.invitation->accepted_at ? *loaded.invitation->accepted_at : item.decision.at;
+  life.ends = *item.link_ends_at;
+  if (loaded.employment) life.start = loaded.employment->start_date;
+  if (mail_out) life.start_in_mail = store::deliveries::start_in_mail(db, loaded.invitation->key);
+  for (model::Reason& risk : model::risks_of(life, facts.policy))
+    items.push_back({item.user_id, item.name, item.zone, mail_out, life, std::move(risk)});
+  return items;
 }
 
 }  // namespace
+
+PlanItem plan_item(const model::Facts& facts, model::Decision decision) {
+  decision.at = std::max(decision.at, facts.now);
+  PlanItem item{facts.user.user_id, facts.user.name, std::move(decision), facts.policy.zone, std::nullopt};
+  switch (item.decision.action) {
+    case model::Action::send:
+      item.link_ends_at = model::link_end(item.decision.at, item.zone, facts.policy.valid_days);
+      break;
+    case model::Action::deliver:
+      if (facts.invitation != nullptr && facts.invitation->state == model::InvitationState::released)
+        item.link_ends_at = model::link_end(item.decision.at, item.zone, facts.policy.valid_days);
+      break;
+    case model::Action::expire:
+      item.link_ends_at = facts.invitation->ends_at;
+      break;
+    default:
+      break;
+  }
+  return item;
+}
 
 Queries::Queries(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> planner)
     : store_(store), clock_(clock), planner_(std::move(planner)) {}
@@ -62,22 +91,38 @@ std::optional<UserView> Queries::view(Db& db, const Id& key) {
   auto loaded = Planner::load(db, key);
   if (!loaded) return std::nullopt;
   UserView view{.loaded = std::move(*loaded)};
+  const auto& employment = under_review(view.loaded);
+  if (employment && !employment->flow.empty() && view.loaded.approvals.empty())
+    view.loaded.approvals = store::employments::approvals(db, employment->key);
   view.account = store::accounts::get(db, key);
   view.tasks = store::tasks::of_user(db, key);
+  if (view.loaded.invitation)
+    view.sign_in_mail =
+        store::deliveries::of_invitation(db, view.loaded.invitation->key, model::DeliveryKind::sign_in_ready);
   return view;
 }
 
 boost::asio::awaitable<Queries::UserPage> Queries::users(model::UserFilter filter, std::optional<Id> after,
                                                          std::size_t limit) {
-  co_return co_await [&] {
-    return store_.read([filter, after, limit](Db& db) {
-      UserPage page;
-      for (const model::User& user : store::users::page(db, filter, after, limit))
-        page.users.push_back(*view(db, user.key));
-      if (page.users.size() == limit) page.next = page.users.back().loaded.user.key;
-      return page;
-    });
-  }();
+  const auto until = clock_.monotonic() + longest_look;
+  UserPage page;
+  page.next = after;
+  do {
+    const std::size_t wanted = std::min(view_chunk, limit - page.users.size());
+    UserPage part = co_await [&] {
+      return store_.read([filter, behind = page.next, wanted](Db& db) {
+        UserPage found;
+        const auto last = store::users::key_ahead(db, behind, look_chunk);
+        for (const model::User& user : store::users::page(db, filter, behind, wanted, last))
+          found.users.push_back(*view(db, user.key));
+        found.next = found.users.size() == wanted ? std::optional(found.users.back().loaded.user.key) : last;
+        return found;
+      });
+    }();
+    std::move(part.users.begin(), part.users.end(), std::back_inserter(page.users));
+    page.next = part.next;
+  } while (page.next && page.users.size() < limit && clock_.monotonic() < until);
+  co_return page;
 }
 
 boost::asio::awaitable<core::Result<UserView>> Queries::user(std::string user_id) {
@@ -90,53 +135,89 @@ core::Result<UserView> Queries::user_in(Db& db, const std::string& user_id) {
   return *view(db, loaded->user.key);
 }
 
-boost::asio::awaitable<Queries::Plan> Queries::plan(Instant until, std::size_t limit) {
+// Whom it concerns comes from indexes, a page in one look; what it means takes several rows for each of them and is
+// read in chunks. `read` gives the items of one row.
+template <class Page, class Read>
+boost::asio::awaitable<Page> Queries::pages(Instant until, std::optional<Cursor> behind, std::size_t limit, Which which,
+                                            Read read) {
+  Page page;
+  while (true) {
+    // One more than wanted: a page is only told to go on if there is something behind it.
+    const std::size_t want = std::max(limit - page.items.size(), chunk);
+    const auto rows = co_await [&] {
+      return store_.read([until, behind, want, which](Db& db) { return ahead(db, until, behind, want + 1, which); });
+    }();
+    for (std::size_t from = 0; from < rows.size(); from += chunk) {
+      const std::vector<Ahead> part(rows.begin() + static_cast<std::ptrdiff_t>(from),
+                                    rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), from + chunk)));
+      const Instant now = clock_.now();
+      auto of_rows = co_await [&] {
+        return store_.read([part, read, now](Db& db) {
+          std::vector<decltype(page.items)> found(part.size());
+          for (std::size_t i = 0; i < part.size(); ++i) {
+            if (const auto loaded = Planner::load(db, part[i].user)) read(db, *loaded, part[i], now, found[i]);
+          }
+          return found;
+        });
+      }();
+      for (std::size_t i = 0; i < part.size(); ++i) {
+        auto& items = of_rows[i];
+        // What one row gives is never split.
+        if (!items.empty() && !page.items.empty() && page.items.size() + items.size() > limit) {
+          page.next = behind;
+          co_return page;
+        }
+        page.items.insert(page.items.end(), std::make_move_iterator(items.begin()),
+                          std::make_move_iterator(items.end()));
+        behind = part[i].cursor;
+      }
+    }
+    if (rows.size() <= want) co_return page;
+  }
+}
+
+boost::asio::awaitable<Queries::PlanPage> Queries::plan(Instant until, std::optional<Cursor> behind,
+                                                        std::size_t limit) {
+  const auto read = [planner = planner_, until](Db&, const Loaded& loaded, const Ahead& row, Instant now,
+                                                std::vector<PlanItem>& into) {
+    for (PlanItem& act : acts_of(*planner, loaded, row, now)) {
+      if (act.decision.at <= until) into.push_back(std::move(act));
+    }
+  };
+  auto page = co_await pages<PlanPage>(until, std::move(behind), limit, Which::everything, read);
+  // A decision that has changed since its row was written (new settings) may have another time.
+  std::stable_sort(page.items.begin(), page.items.end(),
+                   [](const PlanItem& a, const PlanItem& b) { return a.decision.at < b.decision.at; });
+  co_return page;
+}
+
+boost::asio::awaitable<std::vector<PlanItem>> Queries::plan_of(std::string user_id, Instant until) {
   const Instant now = clock_.now();
-  // Whom it may concern, from the indexes that answer alone; the decision function then says what.
-  auto keys = co_await [&] {
-    return store_.read([until, limit](Db& db) {
-      std::vector<Id> found;
-      std::unordered_set<Id> known;
-      const auto add = [&](const Id& user) {
-        if (found.size() < limit && known.insert(user).second) found.push_back(user);
-      };
-      for (const auto state : {model::InvitationState::released, model::InvitationState::verified}) {
-        for (const auto& row : store::invitations::page(db, {.state = state}, std::nullopt, limit)) add(row.user);
+  co_return co_await [&] {
+    return store_.read([planner = planner_, user_id, until, now](Db& db) {
+      std::vector<PlanItem> items;
+      const auto loaded = find_user(db, user_id);
+      if (!loaded) return items;
+      const model::Facts facts = planner->facts(*loaded, now);
+      for (model::Decision& act : model::foreseen(facts)) {
+        if (act.at <= until) items.push_back(plan_item(facts, std::move(act)));
       }
-      for (const std::string& zone : store::invitations::due_zones(db)) {
-        for (const auto& row : store::invitations::due(db, zone, model::due_key_now(until, zone), limit)) add(row.user);
-      }
-      for (const auto& row : store::invitations::ending(db, until, limit)) add(row.user);
-      const auto last_day = model::CivilDate{std::chrono::floor<std::chrono::days>(until)};
-      for (const Id& user : store::employments::users_ended_by(db, last_day, std::nullopt, limit)) add(user);
-      return found;
+      return items;
     });
   }();
-  Plan plan;
-  plan.truncated = keys.size() == limit;
-  for (std::size_t from = 0; from < keys.size(); from += chunk) {
-    const std::vector<Id> part(keys.begin() + static_cast<std::ptrdiff_t>(from),
-                               keys.begin() + static_cast<std::ptrdiff_t>(std::min(keys.size(), from + chunk)));
-    auto items = co_await [&] {
-      return store_.read([planner = planner_, part, now, until](Db& db) {
-        std::vector<PlanItem> rows;
-        for (const Id& key : part) {
-          const auto loaded = Planner::load(db, key);
-          if (!loaded) continue;
-          for (model::Decision& act : model::foreseen(planner->facts(*loaded, now))) {
-            if (act.at <= until)
-              rows.push_back({loaded->user.user_id, loaded->user.name, std::move(act),
-                              planner->policies().of(loaded->user.company).zone});
-          }
-        }
-        return rows;
-      });
-    }();
-    plan.items.insert(plan.items.end(), std::make_move_iterator(items.begin()), std::make_move_iterator(items.end()));
-  }
-  std::stable_sort(plan.items.begin(), plan.items.end(),
-                   [](const PlanItem& a, const PlanItem& b) { return a.decision.at < b.decision.at; });
-  co_return plan;
+}
+
+boost::asio::awaitable<Queries::RiskPage> Queries::risks(Instant until, std::optional<Cursor> behind,
+                                                         std::size_t limit) {
+  const auto read = [planner = planner_](Db& db, const Loaded& loaded, const Ahead&, Instant now,
+                                         std::vector<RiskItem>& into) {
+    for (RiskItem& risk : risks_of(db, *planner, loaded, now)) into.push_back(std::move(risk));
+  };
+  co_return co_await pages<RiskPage>(until, std::move(behind), limit, Which::offers, read);
+}
+
+Preview Queries::preview() const {
+  return {planner_, clock_};
 }
 
 boost::asio::awaitable<core::Result<Why>> Queries::why(std::string user_id) {
@@ -149,8 +230,19 @@ core::Result<Why> Queries::why_in(Db& db, const std::string& user_id, Instant no
   if (!loaded) return core::fail(loaded.error());
   const model::Facts facts = planner_->facts(*loaded, now);
   Why why{.user = loaded->user, .zone = facts.policy.zone, .now = model::decide(facts)};
-  if (auto acts = model::foreseen(facts); !acts.empty()) why.next = std::move(acts.front());
-  why.what_if = what_if(*planner_, *loaded, now, why.now);
+  if (auto acts = model::foreseen(facts); !acts.empty()) {
+    model::Decision& next = acts.front();
+    // A connected user who leaves: there is nothing to send now, and something else comes.
+    if (next.reason() != why.now.reason()) std::ranges::copy(next.reasons, std::back_inserter(why.now.reasons));
+    why.next = plan_item(facts, std::move(next));
+  }
+  for (WhatIf& other : what_if(*planner_, *loaded, now)) {
+    WhyIf told{std::move(other.change), other.decision.reasons.back(), std::nullopt};
+    const auto action = other.decision.action;
+    if (action != model::Action::none && action != model::Action::review)
+      told.next = plan_item(facts, std::move(other.decision));
+    why.what_if.push_back(std::move(told));
+  }
   return why;
 }
 
@@ -193,7 +285,7 @@ boost::asio::awaitable<Queries::UserPage> Queries::in_review(std::optional<Id> a
       const auto employments = store::employments::in_review(db, after, limit);
       for (const auto& employment : employments) {
         // An employment that a later one has taken the place of is not what the user's review is about.
-        if (auto found = view(db, employment.user); found && found->loaded.employment->key == employment.key)
+        if (auto found = view(db, employment.user); found && under_review(found->loaded)->key == employment.key)
           page.users.push_back(std::move(*found));
       }
       if (employments.size() == limit) page.next = employments.back().key;

@@ -5,6 +5,7 @@
 #include "service/looper.hpp"
 #include "store/invitations.hpp"
 #include "store/meta.hpp"
+#include "store/users.hpp"
 
 namespace invited::service {
 
@@ -13,10 +14,10 @@ constexpr std::size_t chunk = 128;  // below 20 ms of store time
 constexpr core::Milliseconds look_each{1'000};
 
 // One row that cannot be released never keeps the others waiting: it is held and shown.
-bool release_one(Db& db, Planner& planner, const store::invitations::Due& row, Instant now) {
+bool release_one(Db& db, Planner& planner, const store::invitations::Due& row, Gathering* gathering, Instant now) {
   try {
     store::Savepoint whole(db);
-    const Applied applied = planner.apply(db, row.user, "daemon", now);
+    const Applied applied = planner.apply(db, row.user, "daemon", now, {.gathering = gathering});
     whole.release();
     return applied.decision.action != model::Action::send || applied.decision.at <= now;
   } catch (const std::logic_error& e) {
@@ -30,21 +31,38 @@ bool release_one(Db& db, Planner& planner, const store::invitations::Due& row, I
 // Everything of a policy that a plan depends on.
 std::string settings_text(const model::Policies& policies) {
   const auto one = [](const model::Policy& policy) {
-    std::string text = fmt::format("{} {} {} {} {};", policy.company, policy.zone, policy.send_hour, policy.lead_days,
-                                   static_cast<int>(policy.auto_invite));
+    std::string text = fmt::format("{} {} {} {} {} {};", policy.company, policy.zone, policy.send_hour,
+                                   policy.lead_days, static_cast<int>(policy.auto_invite), policy.leaver_days);
     for (const auto& domain : policy.allowed_domains) text += domain + ";";
     return text;
   };
   std::string text = one(policies.organisation());
   for (const auto& [key, policy] : policies.companies()) text += one(policy);
+  for (const auto& employment : policies.templates().employments) {
+    const auto* user = policies.templates().user_of_employment(employment.name);
+    if (user != nullptr && user->leaver_days) text += fmt::format("{} {};", employment.name, *user->leaver_days);
+  }
   return text;
 }
 
 }  // namespace
 
+// What is due in this moment.
+struct Scheduler::Due {
+  std::vector<std::string> zones;
+  std::int64_t count = 0;  // up to one more than the limit
+  std::optional<std::int64_t> limit;
+  std::optional<Id> filling;  // a batch that an earlier process began to collect
+};
+
 Scheduler::Scheduler(store::Store& store, core::Clock& clock, boost::asio::any_io_executor executor,
-                     std::shared_ptr<Planner> planner, const SendingGate& gate)
-    : store_(store), clock_(clock), wakeup_(std::move(executor)), planner_(std::move(planner)), gate_(gate) {}
+                     std::shared_ptr<Planner> planner, Batches& batches, const SendingGate& gate)
+    : store_(store),
+      clock_(clock),
+      wakeup_(std::move(executor)),
+      planner_(std::move(planner)),
+      batches_(batches),
+      gate_(gate) {}
 
 boost::asio::awaitable<void> Scheduler::run() {
   const Looper looper("scheduler", clock_);
@@ -55,18 +73,50 @@ boost::asio::awaitable<void> Scheduler::run() {
 }
 
 boost::asio::awaitable<std::size_t> Scheduler::pass() {
+  if (!gate_.open()) co_return 0;
+  const Due due = co_await look();
+  if (!due.filling && (!due.limit || due.count <= *due.limit)) co_return co_await release_due(due.zones, nullptr);
+  const auto gathering = batches_.gather(model::BatchCause::schedule, "", "daemon", model::BatchState::filling);
+  if (due.filling) {
+    gathering->key = *due.filling;
+    gathering->mails = 1;  // what is in it is settled in any case
+  }
+  const std::size_t gathered = co_await release_due(due.zones, gathering);
+  (void)co_await batches_.settle(gathering, false);
+  co_return gathered;
+}
+
+boost::asio::awaitable<Scheduler::Due> Scheduler::look() {
+  const Instant now = clock_.now();
+  co_return co_await [&] {
+    return store_.read([batches = &batches_, now](Db& db) {
+      Due due;
+      due.zones = store::invitations::due_zones(db);
+      due.limit = batches->limit(db, now);
+      for (const std::string& zone : due.zones) {
+        if (!due.limit || due.count > *due.limit) break;
+        due.count += static_cast<std::int64_t>(store::invitations::count_due(
+            db, zone, model::due_key_now(now, zone), static_cast<std::size_t>(*due.limit + 1 - due.count)));
+      }
+      if (const auto filling = store::batches::in_state(db, model::BatchState::filling, 1); !filling.empty())
+        due.filling = filling.front().key;
+      return due;
+    });
+  }();
+}
+
+boost::asio::awaitable<std::size_t> Scheduler::release_due(std::vector<std::string> zones,
+                                                           std::shared_ptr<Gathering> gathering) {
   std::size_t released = 0;
-  if (!gate_.open()) co_return released;
-  const auto zones = co_await store_.read([](Db& db) { return store::invitations::due_zones(db); });
   for (const std::string& zone : zones) {
     while (true) {
       const Instant now = clock_.now();
       const std::int64_t until = model::due_key_now(now, zone);
       const std::size_t moved = co_await [&] {
-        return store_.write([planner = planner_, zone, until, now](Db& db) {
+        return store_.write([planner = planner_, gathering, zone, until, now](Db& db) {
           std::size_t count = 0;
           for (const auto& row : store::invitations::due(db, zone, until, chunk)) {
-            if (release_one(db, *planner, row, now)) ++count;
+            if (release_one(db, *planner, row, gathering.get(), now)) ++count;
           }
           return count;
         });
@@ -84,16 +134,18 @@ boost::asio::awaitable<std::size_t> Scheduler::plan_again_if_settings_changed() 
   const auto before = co_await store_.read([](Db& db) { return store::meta::get(db, "plan_settings"); });
   std::size_t looked_at = 0;
   if (before != settings) {
+    const auto gathering = batches_.gather(model::BatchCause::settings, "", "daemon");
     for (const auto state : {model::InvitationState::draft, model::InvitationState::scheduled}) {
       std::optional<Id> last;
       do {
         const Instant now = clock_.now();
         const auto keys = co_await [&] {
-          return store_.write([planner = planner_, state, last, now](Db& db) {
+          return store_.write([planner = planner_, gathering, state, last, now](Db& db) {
+            planner->begin(*gathering);
             std::vector<Id> seen;
             for (const auto& invitation : store::invitations::page(
                      db, {.state = state, .held = std::nullopt, .user = std::nullopt}, last, chunk)) {
-              planner->apply(db, invitation.user, "daemon", now);
+              planner->apply(db, invitation.user, "daemon", now, {.gathering = gathering.get()});
               seen.push_back(invitation.key);
             }
             return seen;
@@ -103,6 +155,20 @@ boost::asio::awaitable<std::size_t> Scheduler::plan_again_if_settings_changed() 
         last = keys.size() == chunk ? std::optional(keys.back()) : std::nullopt;
       } while (last);
     }
+    std::optional<Id> last;
+    do {
+      const Instant now = clock_.now();
+      const auto keys = co_await [&] {
+        return store_.write([planner = planner_, last, now](Db& db) {
+          auto users = store::employments::users_with_end(db, last, chunk);
+          for (const Id& user : users) planner->note_leaving(db, user, now);
+          return users;
+        });
+      }();
+      looked_at += keys.size();
+      last = keys.size() == chunk ? std::optional(keys.back()) : std::nullopt;
+    } while (last);
+    (void)co_await batches_.settle(gathering, false);
     co_await [&] { return store_.write([settings](Db& db) { store::meta::put(db, "plan_settings", settings); }); }();
   }
   co_return looked_at;

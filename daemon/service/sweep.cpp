@@ -2,10 +2,15 @@
 
 #include <algorithm>
 
+#include "service/links.hpp"
 #include "service/looper.hpp"
 #include "store/accounts.hpp"
+#include "store/batches.hpp"
+#include "store/deliveries.hpp"
+#include "store/future.hpp"
 #include "store/invitations.hpp"
 #include "store/plans.hpp"
+#include "store/self_service.hpp"
 #include "store/tasks.hpp"
 #include "store/users.hpp"
 
@@ -15,6 +20,7 @@ namespace {
 constexpr std::size_t chunk = 128;
 constexpr core::Milliseconds look_each{1'000};
 constexpr core::Milliseconds leavers_each = std::chrono::minutes{5};
+constexpr core::Milliseconds batches_kept_for = std::chrono::hours{24 * 30};
 }  // namespace
 
 Sweep::Sweep(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> planner)
@@ -32,7 +38,11 @@ boost::asio::awaitable<std::size_t> Sweep::pass() {
   std::size_t ended = co_await expire();
   if (clock_.monotonic() >= leavers_next_) {
     ended += co_await disable_leavers();
+    ended += co_await hand_over();
+    ended += co_await bring_back();
     ended += co_await prune_plans();
+    ended += co_await prune_batches();
+    ended += co_await prune_self_service();
     leavers_next_ = clock_.monotonic() + leavers_each;
   }
   co_return ended;
@@ -45,8 +55,10 @@ boost::asio::awaitable<std::size_t> Sweep::expire() {
     const std::size_t ended = co_await [&] {
       return store_.write([planner = planner_, now](Db& db) {
         const auto rows = store::invitations::ending(db, now, chunk);
-        for (const auto& row : rows)
+        for (const auto& row : rows) {
           planner->end_open(db, row.user, model::InvitationState::expired, model::reason::link_expired, "daemon", now);
+          planner->apply(db, row.user, "daemon", now);  // a new hire may have waited for that
+        }
         return rows.size();
       });
     }();
@@ -58,35 +70,126 @@ boost::asio::awaitable<std::size_t> Sweep::expire() {
   co_return total;
 }
 
-boost::asio::awaitable<std::size_t> Sweep::disable_leavers() {
+namespace {
+// The user comes back for the next employment as a hire: the connection is made anew.
+void begin_gap(Db& db, const Loaded& loaded) {
+  model::Employment ended = *loaded.employment;
+  ended.over = true;
+  store::employments::update(db, ended);
+  model::Employment next = *loaded.next;
+  next.gap = model::GapState::waits;
+  next.hire_open = true;
+  store::employments::update(db, next);
+}
+}  // namespace
+
+// Where one employment follows the other without a gap, the next one takes over on the day after the end.
+boost::asio::awaitable<std::size_t> Sweep::hand_over() {
+  struct Chunk {
+    std::size_t handed_over = 0;
+    std::optional<Id> last;
+  };
   std::size_t total = 0;
   std::optional<Id> after;
-  while (true) {
+  do {
     const Instant now = clock_.now();
-    struct Chunk {
-      std::size_t disabled = 0;
-      std::optional<Id> last;
-    };
     const Chunk done = co_await [&] {
-      return store_.write([planner = planner_, now, after](Db& db) {
+      return store_.write([planner = planner_, after, now](Db& db) {
         Chunk result;
-        // No zone is more than a day ahead of UTC; the rule itself looks at the user's own zone.
+        // No zone is more than a day ahead of UTC; each is looked at in its own zone.
         const auto latest = model::add_days(model::CivilDate{std::chrono::floor<std::chrono::days>(now)}, 1);
-        const auto users = store::employments::users_ended_by(db, latest, after, chunk);
-        for (const Id& key : users) {
-          const auto loaded = Planner::load(db, key);
+        auto ended = store::employments::to_end(db, latest, after, chunk);
+        for (model::Employment& employment : ended) {
+          const auto loaded = Planner::load(db, employment.user);
+          const auto& zone = planner->policies().of(loaded->user.company).zone;
+          if (!loaded->next || loaded->employment->key != employment.key ||
+              model::local_date(now, zone) <= *employment.end_date)
+            continue;
+          // With a gap the leaver rule ends it, some days later.
           const auto leaving = model::leaving(planner->facts(*loaded, now));
-          if (!leaving || leaving->at > now) continue;
-          disable_user(db, *planner, key, true, model::reason::employment_ended, "daemon", now);
-          ++result.disabled;
+          if (leaving && leaving->reason() == model::reason::between_employments) continue;
+          employment.over = true;
+          store::employments::update(db, employment);
+          planner->apply(db, employment.user, "daemon", now);
+          ++result.handed_over;
         }
-        if (users.size() == chunk) result.last = users.back();
+        if (ended.size() == chunk) result.last = ended.back().key;
         return result;
       });
     }();
-    total += done.disabled;
-    if (!done.last) break;
+    total += done.handed_over;
     after = done.last;
+  } while (after);
+  co_return total;
+}
+
+boost::asio::awaitable<std::size_t> Sweep::bring_back() {
+  struct Chunk {
+    std::size_t back = 0;
+    std::optional<Id> last;
+  };
+  std::size_t total = 0;
+  std::optional<Id> after;
+  do {
+    const Instant now = clock_.now();
+    const Chunk done = co_await [&] {
+      return store_.write([planner = planner_, after, now](Db& db) {
+        Chunk result;
+        auto waiting = store::employments::in_gap(db, after, chunk);
+        for (model::Employment& employment : waiting) {
+          auto user = store::users::get(db, employment.user);
+          const auto in_force = store::employments::in_force(db, employment.user);
+          // Withdrawn, or another employment took its place: that one decides.
+          const bool counts = in_force && in_force->key == employment.key && !employment.withdrawn;
+          if (counts && !model::comes_back_now(employment, planner->policies().of(user->company), now)) continue;
+          planner->end_gap(db, *user, employment, counts, "daemon", now);
+          planner->apply(db, user->key, "daemon", now);
+          ++result.back;
+        }
+        if (waiting.size() == chunk) result.last = waiting.back().key;
+        return result;
+      });
+    }();
+    total += done.back;
+    after = done.last;
+  } while (after);
+  if (total > 0 && on_task_) on_task_();
+  co_return total;
+}
+
+boost::asio::awaitable<std::size_t> Sweep::disable_leavers() {
+  struct Chunk {
+    std::size_t looked_at = 0;
+    std::size_t disabled = 0;
+  };
+  std::size_t total = 0;
+  const auto zones = co_await store_.read([](Db& db) { return store::future::leaving_zones(db); });
+  for (const std::string& zone : zones) {
+    while (true) {
+      const Instant now = clock_.now();
+      const Chunk done = co_await [&] {
+        return store_.write([planner = planner_, now, zone](Db& db) {
+          Chunk result;
+          const std::int32_t today = model::date_key(model::local_date(now, zone));
+          for (const auto& row : store::future::leaving(db, zone, store::future::from(0), chunk)) {
+            if (row.place.position > today) break;
+            ++result.looked_at;
+            const auto loaded = Planner::load(db, row.user);
+            const auto leaving = model::leaving(planner->facts(*loaded, now));
+            if (leaving && leaving->at <= now) {
+              if (leaving->reason() == model::reason::between_employments) begin_gap(db, *loaded);
+              disable_user(db, *planner, row.user, true, leaving->reason(), "daemon", now);
+              ++result.disabled;
+            } else {
+              planner->note_leaving(db, row.user, now);
+            }
+          }
+          return result;
+        });
+      }();
+      total += done.disabled;
+      if (done.looked_at < chunk) break;
+    }
   }
   if (total > 0) {
     core::log::info(core::events::leaver_disabled, "Leavers disabled and disconnected",
@@ -108,6 +211,36 @@ boost::asio::awaitable<std::size_t> Sweep::prune_plans() {
   co_return total;
 }
 
+boost::asio::awaitable<std::size_t> Sweep::prune_batches() {
+  const Instant before = clock_.now() - batches_kept_for;
+  std::size_t total = 0;
+  while (true) {
+    const std::size_t gone =
+        co_await [&] { return store_.write([before](Db& db) { return store::batches::prune(db, before, 1'000); }); }();
+    total += gone;
+    if (gone < 1'000) break;
+  }
+  co_return total;
+}
+
+boost::asio::awaitable<std::size_t> Sweep::prune_self_service() {
+  const Instant before = clock_.now() - form_grace;
+  std::size_t total = 0;
+  while (true) {
+    const std::size_t gone = co_await
+        [&] { return store_.write([before](Db& db) { return store::self_service::prune(db, before, 2'000); }); }();
+    total += gone;
+    if (gone < 2'000) break;
+  }
+  co_return total;
+}
+
+// "Your sign-in is ready" is not true any more, if it has not gone out yet.
+static void cancel_sign_in_mail(Db& db, const Id& user) {
+  if (const auto newest = store::invitations::newest(db, user))
+    (void)store::deliveries::cancel(db, newest->key, model::DeliveryKind::sign_in_ready);
+}
+
 bool disconnect_user(Db& db, Planner& planner, const Id& key, std::string_view reason, const std::string& actor,
                      Instant now) {
   const auto user = store::users::get(db, key);
@@ -124,6 +257,7 @@ bool disconnect_user(Db& db, Planner& planner, const Id& key, std::string_view r
                            .actor = actor,
                            .created_at = now});
     store::accounts::remove(db, key);
+    cancel_sign_in_mail(db, key);
   }
   store::users::set_connection(db, key, model::Connection::not_connected);
   planner.audit(db, now, actor, "user.disconnected", subject_of(*user), reason);
@@ -134,8 +268,11 @@ void disable_user(Db& db, Planner& planner, const Id& key, bool disconnect, std:
                   const std::string& actor, Instant now) {
   auto user = store::users::get(db, key);
   if (!user || !user->enabled) return;
+  cancel_sign_in_mail(db, key);
   if (disconnect) {
-    disconnect_user(db, planner, key, reason, actor, now);
+    // What is open ends for this reason, also where nothing was sent yet.
+    if (!disconnect_user(db, planner, key, reason, actor, now))
+      planner.end_open(db, key, model::InvitationState::cancelled, reason, actor, now);
     user = store::users::get(db, key);
   }
   user->enabled = false;

@@ -1,5 +1,5 @@
-// The regular ending of what is over: links past their end, leavers, old plans. Touches invitations for the first,
-// users for the second (PRODUCT §3, §5).
+// The regular ending of what is over: links past their end, leavers, old plans and pages. Touches invitations for the
+// first, users for the second (PRODUCT §3, §5).
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -22,7 +22,12 @@ public:
   boost::asio::awaitable<std::size_t> expire();
   // Users whose employment is over by more than the days of their company: disabled and disconnected.
   boost::asio::awaitable<std::size_t> disable_leavers();
+  boost::asio::awaitable<std::size_t> hand_over();
+  boost::asio::awaitable<std::size_t> bring_back();
   boost::asio::awaitable<std::size_t> prune_plans();
+  boost::asio::awaitable<std::size_t> prune_batches();
+  // Self-service pages whose time is over, for forms that are still open, too.
+  boost::asio::awaitable<std::size_t> prune_self_service();
   // Called when the provider has something to do.
   void on_task(std::function<void()> call) { on_task_ = std::move(call); }
 

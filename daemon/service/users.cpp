@@ -1,6 +1,7 @@
 #include "service/users.hpp"
 
 #include "service/sweep.hpp"
+#include "store/batches.hpp"
 #include "store/deliveries.hpp"
 #include "store/invitations.hpp"
 #include "store/tasks.hpp"
@@ -59,8 +60,8 @@ boost::asio::awaitable<core::Result<Applied>> Users::send_verification(std::stri
                                      Instant now) -> core::Result<Applied> {
         const auto loaded = find_user(db, user_id);
         if (!loaded) return fail(loaded.error());
-        Applied applied =
-            planner.apply(db, loaded->user.key, actor, now, {.asked = true, .cause = model::InvitationCause::asked});
+        Applied applied = planner.apply(db, loaded->user.key, actor, now,
+                                        {.asked = true, .cause = model::InvitationCause::asked, .goes_first = true});
         if (applied.released || applied.connecting || applied.decision.action == model::Action::deliver ||
             applied.decision.action == model::Action::connect)
           return applied;
@@ -113,6 +114,11 @@ boost::asio::awaitable<core::Result<void>> Users::set_enabled(std::string user_i
                         const auto loaded = find_user(db, user_id);
                         if (!loaded) return fail(loaded.error());
                         if (loaded->user.enabled == enabled) return {};
+                        // Somebody decides by hand what the next employment would have decided.
+                        if (auto next = loaded->employment; next && next->gap == model::GapState::waits) {
+                          model::User user_then = loaded->user;
+                          planner.end_gap(db, user_then, *next, false, actor, now);
+                        }
                         if (!enabled) {
                           disable_user(db, planner, loaded->user.key, false, model::reason::disabled, actor, now);
                           return {};
@@ -137,6 +143,7 @@ boost::asio::awaitable<core::Result<void>> Users::release(Id invitation, Act act
           return fail(ErrorKind::conflict, "not_held", "The invitation is not held: there is nothing to release.");
         const auto user = store::users::get(db, found->user);
         store::invitations::set_held(db, invitation, "");
+        store::batches::settle_waiting(db, found->user, model::BatchAct::release, "released");
         if (found->state == InvitationState::released) {
           if (const auto delivery = store::deliveries::of_invitation(db, invitation))
             store::deliveries::requeue(db, delivery->key, now);
@@ -157,6 +164,7 @@ boost::asio::awaitable<core::Result<void>> Users::discard(Id invitation, Act act
           return fail(ErrorKind::conflict, "mail_is_out",
                       fmt::format("The invitation is {}: revoke the link instead.", model::to_text(found->state)));
         planner.end_open(db, found->user, InvitationState::cancelled, model::reason::discarded, actor, now);
+        store::batches::settle_waiting(db, found->user, model::BatchAct::release, "discarded");
         store::employments::close_hire(db, found->user);
         return {};
       });

@@ -81,6 +81,10 @@ core::Result<void> Db::migrate() {
   return {};
 }
 
+void Db::give_up_durability() {
+  database_.exec("PRAGMA synchronous = OFF");
+}
+
 SQLite::Statement& Db::cached(std::string_view sql) {
   auto& slot = statements_[sql];
   if (!slot) {

@@ -70,6 +70,8 @@ public:
   }
 
   SQLite::Database& raw() { return database_; }
+  // For a copy that is thrown away: commits no longer wait for the disk.
+  void give_up_durability();
   [[nodiscard]] bool created() const { return created_; }  // this open made the file
 
   // Values are copied: an argument need not outlive the call.

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view columns =
     "key, invitation, user, state, message_id, attempts, uncertain_tries, failures, next_at, remote_id, detail, "
-    "created_at";
+    "created_at, kind";
 
 Delivery delivery_of(SQLite::Statement& q) {
   Delivery d;
@@ -24,6 +24,7 @@ Delivery delivery_of(SQLite::Statement& q) {
   d.remote_id = text_at(q, 9);
   d.detail = text_at(q, 10);
   d.created_at = instant_at(q, 11);
+  d.kind = model::parse_delivery_kind(text_at(q, 12)).value();
   return d;
 }
 
@@ -54,9 +55,16 @@ std::optional<Delivery> get(Db& db, const Id& key) {
   return one(db.prepare(sql, key));
 }
 
-std::optional<Delivery> of_invitation(Db& db, const Id& invitation) {
-  static const std::string sql = fmt::format("SELECT {} FROM deliveries WHERE invitation = ?", columns);
-  return one(db.prepare(sql, invitation));
+std::optional<Delivery> of_invitation(Db& db, const Id& invitation, DeliveryKind kind) {
+  static const std::string sql = fmt::format("SELECT {} FROM deliveries WHERE invitation = ? AND kind = ?", columns);
+  return one(db.prepare(sql, invitation, model::to_text(kind)));
+}
+
+std::optional<model::CivilDate> start_in_mail(Db& db, const Id& invitation) {
+  constexpr std::int64_t no_start = 99'991'231;  // ranked last
+  const auto rank = db.integer("SELECT rank FROM deliveries WHERE invitation = ? AND kind = 'verification'", invitation);
+  if (!rank || *rank == no_start) return std::nullopt;
+  return model::date_of_key(static_cast<std::int32_t>(*rank));
 }
 
 std::vector<model::Attempt> attempts(Db& db, const Id& key) {
@@ -75,10 +83,10 @@ std::vector<model::Attempt> attempts(Db& db, const Id& key) {
 void insert(Db& db, const Delivery& d, std::int32_t rank) {
   if (!model::allowed(std::nullopt, d.state)) throw std::logic_error("a delivery is not made in this state");
   db.run(
-      "INSERT INTO deliveries (key, invitation, user, state, message_id, rank, attempts, uncertain_tries, failures, "
-      "next_at, remote_id, "
-      "detail, created_at) VALUES (?,?,?,?,?,?,0,0,0,?,'','',?)",
-      d.key, d.invitation, d.user, model::to_text(d.state), d.message_id, rank, d.next_at, d.created_at);
+      "INSERT INTO deliveries (key, invitation, kind, user, state, message_id, rank, attempts, uncertain_tries, "
+      "failures, next_at, remote_id, "
+      "detail, created_at) VALUES (?,?,?,?,?,?,?,0,0,0,?,'','',?)",
+      d.key, d.invitation, model::to_text(d.kind), d.user, model::to_text(d.state), d.message_id, rank, d.next_at, d.created_at);
 }
 
 std::vector<Delivery> claim(Db& db, const Id& owner, Instant now, Instant lease_until, std::size_t limit) {
@@ -151,12 +159,16 @@ std::vector<Id> rescue(Db& db, const Id& owner, Instant now, std::size_t limit) 
   return rescued;
 }
 
-bool cancel(Db& db, const Id& invitation) {
+bool cancel(Db& db, const Id& invitation, DeliveryKind kind) {
   return db.run(
-             "UPDATE deliveries SET state = 'cancelled', next_at = NULL WHERE invitation = ? AND state IN ('queued', "
-             "'deferred', 'uncertain', "
+             "UPDATE deliveries SET state = 'cancelled', next_at = NULL WHERE invitation = ? AND kind = ? AND state IN "
+             "('queued', 'deferred', 'uncertain', "
              "'rejected')",
-             invitation) == 1;
+             invitation, model::to_text(kind)) == 1;
+}
+
+void park(Db& db, const Id& key) {
+  db.run("UPDATE deliveries SET next_at = NULL WHERE key = ? AND state IN ('queued', 'deferred', 'uncertain')", key);
 }
 
 void requeue(Db& db, const Id& key, Instant now) {

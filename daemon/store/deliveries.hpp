@@ -14,11 +14,15 @@
 namespace invited::store {
 
 using model::Delivery;
+using model::DeliveryKind;
 using model::DeliveryState;
 
 namespace deliveries {
 [[nodiscard]] std::optional<Delivery> get(Db& db, const Id& key);
-[[nodiscard]] std::optional<Delivery> of_invitation(Db& db, const Id& invitation);
+[[nodiscard]] std::optional<Delivery> of_invitation(Db& db, const Id& invitation,
+                                                    DeliveryKind kind = DeliveryKind::verification);
+// The start date that the verification of this invitation was sent for: the one of when it was queued.
+[[nodiscard]] std::optional<model::CivilDate> start_in_mail(Db& db, const Id& invitation);
 [[nodiscard]] std::vector<model::Attempt> attempts(Db& db, const Id& key);
 void insert(Db& db, const Delivery& delivery, std::int32_t rank);
 
@@ -43,9 +47,11 @@ struct Outcome {
 // At start: claims of owners that are gone become uncertain, due at `next`; those without tries left wait for a person.
 [[nodiscard]] std::vector<Id> rescue(Db& db, const Id& owner, Instant now, std::size_t limit);
 // Ends an open, unclaimed one; false if it is claimed or already over.
-[[nodiscard]] bool cancel(Db& db, const Id& invitation);
+[[nodiscard]] bool cancel(Db& db, const Id& invitation, DeliveryKind kind = DeliveryKind::verification);
 // An operator lets a parked one go again.
 void requeue(Db& db, const Id& key, Instant now);
+// Nobody tries it by himself until it is requeued; nothing happens to one that is claimed or over.
+void park(Db& db, const Id& key);
 [[nodiscard]] std::vector<std::pair<std::string, std::int64_t>> count_open(Db& db);
 }  // namespace deliveries
 

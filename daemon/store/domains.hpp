@@ -1,4 +1,5 @@
-// Verified domains (PRODUCT §5): exact names and written-out wildcards.
+// Domains whose addresses are, or are to be, connected without a mail (PRODUCT §5): exact names and written-out
+// wildcards.
 #pragma once
 
 #include <optional>
@@ -15,6 +16,8 @@ namespace invited::store::domains {
 [[nodiscard]] std::optional<model::Domain> get(Db& db, std::string_view name);
 // True if a verified rule covers this ASCII domain.
 [[nodiscard]] bool covers(Db& db, std::string_view domain);
+// Those that are to be looked up by now, longest overdue first.
+[[nodiscard]] std::vector<model::Domain> due(Db& db, Instant now, std::size_t limit);
 void put(Db& db, const model::Domain& domain);
 [[nodiscard]] bool remove(Db& db, std::string_view name);
 

@@ -90,6 +90,7 @@ void insert(Db& db, const Invitation& i) {
       i.key, i.user, i.generation, model::to_text(i.state), model::to_text(i.cause), i.login_email,
       i.login_email_canonical, due_key_of(i.due), zone, i.released_at, i.accepted_at, i.ends_at, i.verified_at,
       i.ended_at, i.end_reason, i.held_reason, i.selector, i.salt, static_cast<std::int32_t>(i.key_id), i.created_at);
+  db.run("UPDATE users SET newest_invitation = ?2 WHERE key = ?1", i.user, model::to_text(i.state));
 }
 
 void move(Db& db, const Id& key, InvitationState from, InvitationState to, const Change& change) {
@@ -98,6 +99,8 @@ void move(Db& db, const Id& key, InvitationState from, InvitationState to, const
         fmt::format("an invitation never goes from {} to {}", model::to_text(from), model::to_text(to)));
   const auto stamp = [&](InvitationState state) { return to == state ? change.at : std::nullopt; };
   const bool ends = !model::live(to) && to != InvitationState::connected;
+  const auto cause =
+      change.cause ? std::optional<std::string_view>(model::to_text(*change.cause)) : std::optional<std::string_view>();
   const auto zone = zone_of(change.due);
   // A mail that may never have arrived is still somebody's to look at when its days are over; every other move answers
   // why it was held.
@@ -107,10 +110,16 @@ void move(Db& db, const Id& key, InvitationState from, InvitationState to, const
       "verified_at = coalesce(?9, verified_at), "
       "ended_at = coalesce(?10, ended_at), end_reason = CASE WHEN ?11 <> '' THEN ?11 ELSE end_reason END, held_reason "
       "= CASE WHEN ?3 = 'expired' THEN held_reason ELSE '' END, "
-      "salt = CASE WHEN ?12 THEN NULL ELSE salt END WHERE key = ?1 AND state = ?2",
+      "salt = CASE WHEN ?12 THEN NULL ELSE salt END, cause = coalesce(?13, cause) WHERE key = ?1 AND state = ?2",
       key, model::to_text(from), model::to_text(to), due_key_of(change.due), zone, stamp(InvitationState::released),
       stamp(InvitationState::sent), change.ends_at, stamp(InvitationState::verified), ends ? change.at : std::nullopt,
-      change.end_reason, change.erase_salt);
+      change.end_reason, change.erase_salt, cause);
+  // An older one that ends says nothing about the newest.
+  db.run(
+      "UPDATE users SET newest_invitation = ?2 WHERE key = (SELECT user FROM invitations WHERE key = ?1) AND NOT EXISTS "
+      "(SELECT 1 FROM invitations n JOIN invitations i ON n.user = i.user WHERE i.key = ?1 AND n.generation > "
+      "i.generation)",
+      key, model::to_text(to));
 }
 
 void reschedule(Db& db, const Id& key, const model::CivilDue& due) {
@@ -141,6 +150,29 @@ std::vector<Due> due(Db& db, std::string_view zone, std::int64_t due_key_at_most
       "SELECT key, user FROM invitations WHERE state = 'scheduled' AND held_reason = '' AND due_zone = ?1 AND "
       "due_key <= ?2 ORDER BY due_key, key LIMIT ?3",
       zone, due_key_at_most, static_cast<std::int64_t>(limit)));
+}
+
+std::size_t count_due(Db& db, std::string_view zone, std::int64_t due_key_at_most, std::size_t limit) {
+  return static_cast<std::size_t>(
+      db.integer("SELECT count(*) FROM (SELECT 1 FROM invitations WHERE state = 'scheduled' AND held_reason = '' AND "
+                 "due_zone = ?1 AND due_key <= ?2 LIMIT ?3)",
+                 zone, due_key_at_most, static_cast<std::int64_t>(limit))
+          .value_or(0));
+}
+
+Counted count_older(Db& db, InvitationState state, const Id& before, const std::optional<Id>& after,
+                    std::size_t limit) {
+  auto& q = db.prepare(
+      "SELECT count(*), max(key) FROM (SELECT key FROM invitations WHERE state = ?1 AND key > ?2 AND key < ?3 ORDER BY "
+      "key LIMIT ?4)",
+      model::to_text(state), after.value_or(Id{}), before, static_cast<std::int64_t>(limit));
+  Counted counted;
+  if (q.executeStep()) {
+    counted.count = q.getColumn(0).getInt64();
+    if (static_cast<std::size_t>(counted.count) == limit) counted.last = id_at(q, 1);
+  }
+  q.reset();
+  return counted;
 }
 
 std::vector<Due> ending(Db& db, Instant at, std::size_t limit) {

@@ -29,6 +29,7 @@ struct Change {
   std::optional<Instant> at;           // stamps released_at, accepted_at, verified_at or ended_at, by the new state
   std::optional<Instant> ends_at;      // for sent; an end already stored is only ever extended
   std::string_view end_reason;
+  std::optional<model::InvitationCause> cause;  // a verified domain took over (W7)
   bool erase_salt = false;  // the link is dead for ever
 };
 // Throws Conflict if the row is not in `from`, std::logic_error if the table has no such transition.
@@ -44,6 +45,16 @@ struct Due {
 };
 [[nodiscard]] std::vector<std::string> due_zones(Db& db);
 [[nodiscard]] std::vector<Due> due(Db& db, std::string_view zone, std::int64_t due_key_at_most, std::size_t limit);
+// How many of those there are, counted up to `limit`.
+[[nodiscard]] std::size_t count_due(Db& db, std::string_view zone, std::int64_t due_key_at_most, std::size_t limit);
+// Counts invitations in a state that were made before another id, in pieces of `limit` from `after` on; `last`: where to
+// go on, nothing at the end.
+struct Counted {
+  std::int64_t count = 0;
+  std::optional<Id> last;
+};
+[[nodiscard]] Counted count_older(Db& db, InvitationState state, const Id& before, const std::optional<Id>& after,
+                                  std::size_t limit);
 [[nodiscard]] std::vector<Due> ending(Db& db, Instant at, std::size_t limit);
 
 struct Which {

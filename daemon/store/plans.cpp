@@ -1,5 +1,7 @@
 #include "store/plans.hpp"
 
+#include <algorithm>
+
 namespace invited::store::plans {
 
 namespace {
@@ -45,9 +47,10 @@ void add_items(Db& db, const Id& key, std::int64_t first_number, const std::vect
     db.run("INSERT INTO plan_items (plan, number, user, outcome) VALUES (?,?,?,'')", key, first_number++, user);
 }
 
-std::vector<Item> open_items(Db& db, const Id& key, std::size_t limit) {
-  auto& q = db.prepare("SELECT number, user FROM plan_items WHERE plan = ?1 AND outcome = '' ORDER BY number LIMIT ?2",
-                       key, static_cast<std::int64_t>(limit));
+std::vector<Item> open_items(Db& db, const Id& key, std::int64_t after, std::size_t limit) {
+  auto& q = db.prepare(
+      "SELECT number, user FROM plan_items WHERE plan = ?1 AND outcome = '' AND number > ?2 ORDER BY number LIMIT ?3", key,
+      after, static_cast<std::int64_t>(limit));
   std::vector<Item> rows;
   while (q.executeStep()) rows.push_back({q.getColumn(0).getInt64(), id_at(q, 1)});
   q.reset();
@@ -58,12 +61,22 @@ void settle_item(Db& db, const Id& key, std::int64_t number, std::string_view ou
   db.run_one("UPDATE plan_items SET outcome = ?3 WHERE plan = ?1 AND number = ?2", key, number, outcome);
 }
 
-std::vector<std::pair<std::string, std::int64_t>> count_outcomes(Db& db, const Id& key) {
-  auto& q = db.prepare("SELECT outcome, count(*) FROM plan_items WHERE plan = ? GROUP BY outcome", key);
-  std::vector<std::pair<std::string, std::int64_t>> rows;
-  while (q.executeStep()) rows.emplace_back(text_at(q, 0), q.getColumn(1).getInt64());
+Outcomes count_outcomes(Db& db, const Id& key, std::int64_t after, std::size_t limit) {
+  auto& q = db.prepare(
+      "SELECT outcome, count(*), max(number) FROM (SELECT outcome, number FROM plan_items WHERE plan = ?1 AND number > ?2 "
+      "ORDER BY number LIMIT ?3) GROUP BY outcome",
+      key, after, static_cast<std::int64_t>(limit));
+  Outcomes found;
+  std::int64_t seen = 0;
+  std::int64_t last = after;
+  while (q.executeStep()) {
+    found.counts.emplace_back(text_at(q, 0), q.getColumn(1).getInt64());
+    seen += found.counts.back().second;
+    last = std::max(last, q.getColumn(2).getInt64());
+  }
   q.reset();
-  return rows;
+  if (static_cast<std::size_t>(seen) == limit) found.last = last;
+  return found;
 }
 
 std::size_t prune(Db& db, Instant before, std::size_t limit) {

@@ -35,9 +35,14 @@ void finish(Db& db, const Id& key);
 [[nodiscard]] std::vector<Plan> running(Db& db);
 
 void add_items(Db& db, const Id& key, std::int64_t first_number, const std::vector<Id>& users);
-[[nodiscard]] std::vector<Item> open_items(Db& db, const Id& key, std::size_t limit);
+[[nodiscard]] std::vector<Item> open_items(Db& db, const Id& key, std::int64_t after, std::size_t limit);
 void settle_item(Db& db, const Id& key, std::int64_t number, std::string_view outcome);
-[[nodiscard]] std::vector<std::pair<std::string, std::int64_t>> count_outcomes(Db& db, const Id& key);
+// In pieces of `limit` items, behind an item's number; `last`: where to go on, nothing at the end.
+struct Outcomes {
+  std::vector<std::pair<std::string, std::int64_t>> counts;
+  std::optional<std::int64_t> last;
+};
+[[nodiscard]] Outcomes count_outcomes(Db& db, const Id& key, std::int64_t after, std::size_t limit);
 // Drops plans that were never run, and finished ones, made before `before`; at most `limit`.
 [[nodiscard]] std::size_t prune(Db& db, Instant before, std::size_t limit);
 

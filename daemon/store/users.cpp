@@ -1,6 +1,6 @@
 #include "store/users.hpp"
 
-#include <unicode/unistr.h>
+#include "model/text.hpp"
 
 namespace invited::store {
 
@@ -58,9 +58,13 @@ User user_of(SQLite::Statement& q) {
   return u;
 }
 
+// The earliest one that is neither withdrawn nor over, else the latest.
+constexpr std::string_view order_in_force =
+    "withdrawn, over, CASE WHEN withdrawn = 0 AND over = 0 THEN start_date ELSE -start_date END";
+
 constexpr std::string_view select_employment =
     "key, user, start_date, end_date, employment_template, review, review_actor, review_reason, reviewed_at, "
-    "withdrawn, hire_open, created_at";
+    "withdrawn, hire_open, created_at, flow, entered_by, gap, over";
 
 Employment employment_of(SQLite::Statement& q) {
   Employment e;
@@ -76,6 +80,10 @@ Employment employment_of(SQLite::Statement& q) {
   e.withdrawn = q.getColumn(9).getInt() != 0;
   e.hire_open = q.getColumn(10).getInt() != 0;
   e.created_at = instant_at(q, 11);
+  e.flow = text_at(q, 12);
+  e.entered_by = text_at(q, 13);
+  e.gap = model::parse_gap_state(text_at(q, 14)).value();
+  e.over = q.getColumn(15).getInt() != 0;
   return e;
 }
 
@@ -119,19 +127,7 @@ std::optional<Row> one(SQLite::Statement& q, Read read) {
 }  // namespace
 
 std::string fold_user_id(std::string_view user_id) {
-  bool ascii = true;
-  std::string out;
-  out.reserve(user_id.size());
-  for (const char c : user_id) {
-    ascii = ascii && static_cast<unsigned char>(c) < 0x80;
-    out += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  }
-  if (ascii) return out;
-  std::string folded;
-  icu::UnicodeString::fromUTF8(icu::StringPiece(user_id.data(), static_cast<int32_t>(user_id.size())))
-      .foldCase()
-      .toUTF8String(folded);
-  return folded;
+  return model::folded(user_id);
 }
 
 namespace users {
@@ -152,6 +148,12 @@ std::optional<Id> owner_of_login_email(Db& db, std::string_view canonical) {
   auto& q =
       db.prepare("SELECT key FROM users WHERE login_email_canonical = ? AND login_email_canonical <> ''", canonical);
   return one<Id>(q, [](SQLite::Statement& row) { return id_at(row, 0); });
+}
+
+std::vector<User> with_external_ref(Db& db, std::string_view reference) {
+  static const std::string sql =
+      fmt::format("SELECT {} FROM users WHERE external_ref = ? AND external_ref <> '' LIMIT 2", select_user);
+  return collect<User>(db.prepare(sql, reference), user_of);
 }
 
 void insert(Db& db, const User& u) {
@@ -188,16 +190,34 @@ void set_connection(Db& db, const Id& key, model::Connection connection) {
   db.run_one("UPDATE users SET connection = ?2 WHERE key = ?1", key, model::to_text(connection));
 }
 
+void set_leaving(Db& db, const Id& key, const std::optional<model::CivilDue>& due) {
+  std::optional<std::int32_t> on;
+  std::optional<std::string> zone;
+  if (due) {
+    on = model::date_key(due->date);
+    zone = due->zone;
+  }
+  db.run(
+      "UPDATE users SET leaves_on = ?2, leaves_zone = ?3 WHERE key = ?1 AND (leaves_on IS NOT ?2 OR leaves_zone IS NOT "
+      "?3)",
+      key, on, zone);
+}
+
 std::int64_t count(Db& db) {
   return db.integer("SELECT count(*) FROM users").value_or(0);
 }
 
-std::vector<User> page(Db& db, const model::UserFilter& f, const std::optional<Id>& after, std::size_t limit) {
-  std::string sql = fmt::format("SELECT {} FROM users u WHERE ", select_user);
+std::vector<User> page(Db& db, const model::UserFilter& f, const std::optional<Id>& after, std::size_t limit,
+                       const std::optional<Id>& last) {
+  // A page is a walk in key order over an index that holds what the filter asks for; left to itself SQLite would look
+  // into each row.
+  const std::string_view index_by = !f.search.empty() ? " INDEXED BY users_by_search"
+                                    : f.empty()       ? ""
+                                                      : " INDEXED BY users_by_filter";
+  std::string sql = fmt::format("SELECT {} FROM users u{} WHERE u.key > ?1", select_user, index_by);
   std::vector<std::string> texts;
   std::vector<std::pair<int, std::int64_t>> integers;
   int index = 1;  // ?1 is `after`
-  sql += after ? "u.key > ?1" : "?1 IS NULL";
   const auto text = [&](std::string_view condition, std::string value) {
     sql += fmt::format(fmt::runtime(condition), ++index);
     texts.push_back(std::move(value));
@@ -208,8 +228,6 @@ std::vector<User> page(Db& db, const model::UserFilter& f, const std::optional<I
     texts.emplace_back();
     integers.emplace_back(index, value);
   };
-  constexpr std::string_view employment_in_force =
-      "(SELECT {} FROM employments e WHERE e.user = u.key ORDER BY e.withdrawn, e.start_date DESC LIMIT 1)";
   if (f.company) text(" AND u.company = ?{}", *f.company);
   if (f.department) text(" AND u.department = ?{}", *f.department);
   if (f.authorised_company)
@@ -217,21 +235,20 @@ std::vector<User> page(Db& db, const model::UserFilter& f, const std::optional<I
   if (f.role) text(" AND u.roles LIKE ?{} ESCAPE '\\'", "%," + like_escaped(*f.role) + ",%");
   if (f.enabled) number(" AND u.enabled = ?{}", *f.enabled ? 1 : 0);
   if (f.connection) text(" AND u.connection = ?{}", std::string(model::to_text(*f.connection)));
-  if (f.start_before)
-    number(" AND " + fmt::format(employment_in_force, "e.start_date") + " < ?{}", model::date_key(*f.start_before));
-  if (f.start_after)
-    number(" AND " + fmt::format(employment_in_force, "e.start_date") + " > ?{}", model::date_key(*f.start_after));
-  if (f.review)
-    text(" AND " + fmt::format(employment_in_force, "e.review") + " = ?{}", std::string(model::to_text(*f.review)));
-  if (f.invitation)
-    text(" AND (SELECT i.state FROM invitations i WHERE i.user = u.key ORDER BY i.generation DESC LIMIT 1) = ?{}",
-         std::string(model::to_text(*f.invitation)));
+  if (f.login_email_saved)
+    sql += *f.login_email_saved ? " AND u.login_email_domain <> ''" : " AND u.login_email_domain = ''";
+  if (f.start_before) number(" AND u.start_date < ?{}", model::date_key(*f.start_before));
+  if (f.start_after) number(" AND u.start_date > ?{}", model::date_key(*f.start_after));
+  if (f.review) text(" AND u.review = ?{}", std::string(model::to_text(*f.review)));
+  if (f.invitation) text(" AND u.newest_invitation = ?{}", std::string(model::to_text(*f.invitation)));
   if (!f.search.empty())
     text(" AND u.search_text LIKE ?{} ESCAPE '\\'", "%" + like_escaped(fold_user_id(f.search)) + "%");
+  if (last) sql += fmt::format(" AND u.key <= ?{}", ++index);
   sql += fmt::format(" ORDER BY u.key LIMIT {}", limit);
 
   auto& q = db.prepare_built(sql);
-  Db::bind(q, 1, after);
+  Db::bind(q, 1, after.value_or(Id{}));
+  if (last) Db::bind(q, index, last);
   for (std::size_t i = 0; i < texts.size(); ++i) {
     if (integers[i].first > 0) {
       q.bind(integers[i].first, integers[i].second);
@@ -240,6 +257,12 @@ std::vector<User> page(Db& db, const model::UserFilter& f, const std::optional<I
     }
   }
   return collect<User>(q, user_of);
+}
+
+std::optional<Id> key_ahead(Db& db, const std::optional<Id>& after, std::size_t rows) {
+  auto& q = db.prepare("SELECT key FROM users WHERE key > ?1 ORDER BY key LIMIT 1 OFFSET ?2", after.value_or(Id{}),
+                       static_cast<std::int64_t>(rows - 1));
+  return one<Id>(q, [](SQLite::Statement& row) { return id_at(row, 0); });
 }
 
 std::vector<Id> unconnected_in_domain(Db& db, std::string_view rule, const std::optional<Id>& after,
@@ -266,9 +289,52 @@ std::vector<Id> unconnected_in_domain(Db& db, std::string_view rule, const std::
 namespace employments {
 
 std::optional<Employment> in_force(Db& db, const Id& user) {
+  static const std::string sql =
+      fmt::format("SELECT {} FROM employments WHERE user = ? ORDER BY {} LIMIT 1", select_employment, order_in_force);
+  return one<Employment>(db.prepare(sql, user), employment_of);
+}
+
+std::optional<Employment> get(Db& db, const Id& key) {
+  static const std::string sql = fmt::format("SELECT {} FROM employments WHERE key = ?", select_employment);
+  return one<Employment>(db.prepare(sql, key), employment_of);
+}
+
+std::optional<Employment> following(Db& db, const Employment& employment) {
+  static const std::string sql = fmt::format(
+      "SELECT {} FROM employments WHERE user = ?1 AND withdrawn = 0 AND over = 0 AND start_date > ?2 ORDER BY "
+      "start_date "
+      "LIMIT 1",
+      select_employment);
+  return one<Employment>(db.prepare(sql, employment.user, model::date_key(employment.start_date)), employment_of);
+}
+
+std::optional<Employment> starting_on(Db& db, const Id& user, model::CivilDate start) {
+  static const std::string sql =
+      fmt::format("SELECT {} FROM employments WHERE user = ?1 AND start_date = ?2 ORDER BY withdrawn, key DESC LIMIT 1",
+                  select_employment);
+  return one<Employment>(db.prepare(sql, user, model::date_key(start)), employment_of);
+}
+
+std::optional<Employment> latest(Db& db, const Id& user) {
   static const std::string sql = fmt::format(
       "SELECT {} FROM employments WHERE user = ? ORDER BY withdrawn, start_date DESC LIMIT 1", select_employment);
   return one<Employment>(db.prepare(sql, user), employment_of);
+}
+
+std::vector<Employment> to_end(Db& db, model::CivilDate before, const std::optional<Id>& after, std::size_t limit) {
+  static const std::string sql = fmt::format(
+      "SELECT {} FROM employments e WHERE withdrawn = 0 AND over = 0 AND end_date IS NOT NULL AND end_date < ?1 AND "
+      "key > ?2 AND EXISTS (SELECT 1 FROM employments n WHERE n.user = e.user AND n.withdrawn = 0 AND n.over = 0 AND "
+      "n.start_date > e.start_date) ORDER BY key LIMIT ?3",
+      select_employment);
+  return collect<Employment>(
+      db.prepare(sql, model::date_key(before), after.value_or(Id{}), static_cast<std::int64_t>(limit)), employment_of);
+}
+
+std::vector<Employment> in_gap(Db& db, const std::optional<Id>& after, std::size_t limit) {
+  static const std::string sql = fmt::format(
+      "SELECT {} FROM employments WHERE gap = 'waits' AND key > ?1 ORDER BY key LIMIT ?2", select_employment);
+  return collect<Employment>(db.prepare(sql, after.value_or(Id{}), static_cast<std::int64_t>(limit)), employment_of);
 }
 
 std::optional<Employment> newest(Db& db, const Id& user) {
@@ -284,34 +350,67 @@ std::vector<Employment> in_review(Db& db, const std::optional<Id>& after, std::s
   return collect<Employment>(db.prepare(sql, after.value_or(Id{}), static_cast<std::int64_t>(limit)), employment_of);
 }
 
+namespace {
+// What lists filter by stands beside the user.
+void note_in_force(Db& db, const Id& user) {
+  static const std::string sql = fmt::format(
+      "UPDATE users SET (start_date, review) = (SELECT start_date, review FROM employments WHERE user = ?1 ORDER BY {} "
+      "LIMIT 1) WHERE key = ?1",
+      order_in_force);
+  db.run(sql, user);
+}
+}  // namespace
+
 void insert(Db& db, const Employment& e) {
   db.run(
       "INSERT INTO employments (key, user, start_date, end_date, employment_template, review, review_actor, "
       "review_reason, reviewed_at, "
-      "withdrawn, hire_open, created_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+      "withdrawn, hire_open, created_at, flow, entered_by, gap, over) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
       e.key, e.user, model::date_key(e.start_date), key_of(e.end_date), e.employment_template, model::to_text(e.review),
-      e.review_actor, e.review_reason, e.reviewed_at, e.withdrawn, e.hire_open, e.created_at);
+      e.review_actor, e.review_reason, e.reviewed_at, e.withdrawn, e.hire_open, e.created_at, e.flow, e.entered_by,
+      model::to_text(e.gap), e.over);
+  note_in_force(db, e.user);
 }
 
 void update(Db& db, const Employment& e) {
   db.run_one(
       "UPDATE employments SET start_date=?2, end_date=?3, employment_template=?4, review=?5, review_actor=?6, "
       "review_reason=?7, "
-      "reviewed_at=?8, withdrawn=?9, hire_open=?10 WHERE key=?1",
+      "reviewed_at=?8, withdrawn=?9, hire_open=?10, flow=?11, entered_by=?12, gap=?13, over=?14 WHERE key=?1",
       e.key, model::date_key(e.start_date), key_of(e.end_date), e.employment_template, model::to_text(e.review),
-      e.review_actor, e.review_reason, e.reviewed_at, e.withdrawn, e.hire_open);
+      e.review_actor, e.review_reason, e.reviewed_at, e.withdrawn, e.hire_open, e.flow, e.entered_by,
+      model::to_text(e.gap), e.over);
+  note_in_force(db, e.user);
 }
 
 void close_hire(Db& db, const Id& user) {
   db.run("UPDATE employments SET hire_open = 0 WHERE user = ? AND hire_open = 1", user);
 }
 
-std::vector<Id> users_ended_by(Db& db, model::CivilDate date, const std::optional<Id>& after, std::size_t limit) {
+std::vector<model::StepApproval> approvals(Db& db, const Id& employment) {
+  auto& q =
+      db.prepare("SELECT step, actor, at FROM review_approvals WHERE employment = ? ORDER BY at, step", employment);
+  return collect<model::StepApproval>(q, [](SQLite::Statement& row) {
+    return model::StepApproval{text_at(row, 0), text_at(row, 1), instant_at(row, 2)};
+  });
+}
+
+void approve(Db& db, const Id& employment, const model::StepApproval& approval) {
+  db.run("INSERT INTO review_approvals (employment, step, actor, at) VALUES (?,?,?,?)", employment, approval.step,
+         approval.actor, approval.at);
+}
+
+std::size_t take_back_approvals(Db& db, const Id& employment) {
+  const auto count = db.integer("SELECT count(*) FROM review_approvals WHERE employment = ?", employment).value_or(0);
+  if (count > 0) db.run("DELETE FROM review_approvals WHERE employment = ?", employment);
+  return static_cast<std::size_t>(count);
+}
+
+std::vector<Id> users_with_end(Db& db, const std::optional<Id>& after, std::size_t limit) {
   auto& q = db.prepare(
-      "SELECT DISTINCT e.user FROM employments e JOIN users u ON u.key = e.user WHERE e.end_date IS NOT NULL AND "
-      "e.withdrawn = 0 AND "
-      "e.end_date <= ?1 AND e.user > ?2 AND u.enabled = 1 ORDER BY e.user LIMIT ?3",
-      model::date_key(date), after.value_or(Id{}), static_cast<std::int64_t>(limit));
+      "SELECT DISTINCT user FROM employments WHERE end_date IS NOT NULL AND withdrawn = 0 AND user > ?1 ORDER BY user "
+      "LIMIT ?2",
+      after.value_or(Id{}), static_cast<std::int64_t>(limit));
   return collect<Id>(q, [](SQLite::Statement& row) { return id_at(row, 0); });
 }
 

@@ -9,6 +9,7 @@
 
 #include "model/entities.hpp"
 #include "model/filter.hpp"
+#include "model/review_flow.hpp"
 #include "store/database.hpp"
 
 namespace invited::store {
@@ -23,32 +24,52 @@ namespace users {
 [[nodiscard]] std::optional<User> get(Db& db, const Id& key);
 [[nodiscard]] std::optional<User> find(Db& db, std::string_view user_id);
 [[nodiscard]] std::optional<Id> owner_of_login_email(Db& db, std::string_view canonical);
+// Users with this reference in another system; at most two, to see whether it names one.
+[[nodiscard]] std::vector<User> with_external_ref(Db& db, std::string_view reference);
 void insert(Db& db, const User& user);
 // Writes every column but the key and created_at.
 void update(Db& db, const User& user);
 void set_connection(Db& db, const Id& key, model::Connection connection);
+// When the leaver rule disables this user (store/future.hpp finds them); nothing: it never does.
+void set_leaving(Db& db, const Id& key, const std::optional<model::CivilDue>& due);
 [[nodiscard]] std::int64_t count(Db& db);
 
-// Ordered by key (the order they were made); `after` is the last key of the page before.
+// Ordered by key (the order they were made); `after` is the last key of the page before, `last` the last one to look
+// at.
 [[nodiscard]] std::vector<User> page(Db& db, const model::UserFilter& filter, const std::optional<Id>& after,
-                                     std::size_t limit);
+                                     std::size_t limit, const std::optional<Id>& last = std::nullopt);
+// The key of the user so many rows further on; nothing if there are not so many.
+[[nodiscard]] std::optional<Id> key_ahead(Db& db, const std::optional<Id>& after, std::size_t rows);
 // Keys of not yet connected users of one mail domain, in key order ("*." rules: `below` is the suffix with its dot).
 [[nodiscard]] std::vector<Id> unconnected_in_domain(Db& db, std::string_view rule, const std::optional<Id>& after,
                                                     std::size_t limit);
 }  // namespace users
 
 namespace employments {
-// The one in force: the latest that is not withdrawn, else the latest.
+// The one in force: the earliest that is neither withdrawn nor over, else the latest.
 [[nodiscard]] std::optional<Employment> in_force(Db& db, const Id& user);
+[[nodiscard]] std::optional<Employment> get(Db& db, const Id& key);
+// The one that begins next after this one, neither withdrawn nor over.
+[[nodiscard]] std::optional<Employment> following(Db& db, const Employment& employment);
+[[nodiscard]] std::optional<Employment> starting_on(Db& db, const Id& user, model::CivilDate start);
+[[nodiscard]] std::optional<Employment> latest(Db& db, const Id& user);
+// Those that ended before a date and have another one after them, in key order.
+[[nodiscard]] std::vector<Employment> to_end(Db& db, model::CivilDate before, const std::optional<Id>& after,
+                                             std::size_t limit);
+// Those whose users are disabled until they begin, in key order.
+[[nodiscard]] std::vector<Employment> in_gap(Db& db, const std::optional<Id>& after, std::size_t limit);
 // The one that was made last, withdrawn or not.
 [[nodiscard]] std::optional<Employment> newest(Db& db, const Id& user);
 [[nodiscard]] std::vector<Employment> in_review(Db& db, const std::optional<Id>& after, std::size_t limit);
 void insert(Db& db, const Employment& employment);
 void update(Db& db, const Employment& employment);
 void close_hire(Db& db, const Id& user);
-// Users whose employment in force ended on or before a date; the leaver rule looks closer.
-[[nodiscard]] std::vector<Id> users_ended_by(Db& db, model::CivilDate date, const std::optional<Id>& after,
-                                             std::size_t limit);
+[[nodiscard]] std::vector<model::StepApproval> approvals(Db& db, const Id& employment);
+void approve(Db& db, const Id& employment, const model::StepApproval& approval);
+// Every step is asked again; the number of approvals taken back.
+std::size_t take_back_approvals(Db& db, const Id& employment);
+// Users who have an employment with an end, in key order.
+[[nodiscard]] std::vector<Id> users_with_end(Db& db, const std::optional<Id>& after, std::size_t limit);
 }  // namespace employments
 
 }  // namespace invited::store

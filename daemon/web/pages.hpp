@@ -1,4 +1,4 @@
-// Which page a link's state is shown with (PRODUCT §4). Pure.
+// Which page the state of a link or of a self-service page is shown with (PRODUCT §4, §5). Pure.
 #pragma once
 
 #include <optional>
@@ -7,6 +7,7 @@
 #include "model/policy.hpp"
 #include "render/page.hpp"
 #include "service/links.hpp"
+#include "service/self_service.hpp"
 
 namespace invited::web {
 
@@ -24,6 +25,9 @@ struct PageAnswer {
 };
 
 [[nodiscard]] PageAnswer page_of(const service::LinkView& view, const model::Policies& policies, const PageAsk& ask);
+// `typed`: what stands in the fields of the form.
+[[nodiscard]] PageAnswer page_of(const service::SelfServiceView& view, const service::TypedAddress& typed,
+                                 const model::Policies& policies, const PageAsk& ask);
 // Pages without a link behind them.
 [[nodiscard]] PageAnswer plain_page(unsigned status, render::PageState state, const model::Policies& policies,
                                     const PageAsk& ask);

@@ -17,6 +17,7 @@ using core::HttpRequest;
 using core::HttpResponse;
 
 constexpr std::string_view link_prefix = "/v/";
+constexpr std::string_view self_service_prefix = "/s/";
 
 // A field of our form; empty if it is absent or the body is no form.
 std::string form_field(std::string_view body, std::string_view name) {
@@ -80,10 +81,11 @@ std::string origin_of(const std::string& url) {
 }  // namespace
 
 Server::Server(boost::asio::any_io_executor executor, core::Clock& clock, service::Links& links,
-               std::shared_ptr<const render::Templates> templates, const model::Policies& policies, Settings settings,
-               PluginRoutes routes)
+               service::SelfService& self_service, std::shared_ptr<const render::Templates> templates,
+               const model::Policies& policies, Settings settings, PluginRoutes routes)
     : clock_(clock),
       links_(links),
+      self_service_(self_service),
       templates_(std::move(templates)),
       policies_(policies),
       settings_(std::move(settings)),
@@ -117,12 +119,28 @@ std::string Server::client_of(const HttpRequest& request) const {
   return header.empty() || header.size() > 64 ? request.peer.address : std::string(header);
 }
 
-bool Server::from_our_form(const HttpRequest& request) const {
+bool Server::from_our_form(const HttpRequest& request, const std::string& client) const {
   const auto site = request.header("sec-fetch-site");
-  if (!site.empty() && site != "same-origin" && site != "none") return false;
   const auto origin = request.header("origin");
+  const auto mode = request.header("sec-fetch-mode");
+  std::string_view why;
+  if (!site.empty() && site != "same-origin" && site != "none") why = "it comes from another site";
   // Browsers write "null" for forms of a no-referrer page.
-  return origin.empty() || origin == "null" || origin == origin_;
+  if (!origin.empty() && origin != "null" && origin != origin_) why = "it comes from another site";
+  if (!mode.empty() && mode != "navigate") why = "a script sent it";
+  // Chromium says when a person's hand was behind it; mail scanners that submit forms by script run that browser.
+  if (!mode.empty() && !request.header("sec-ch-ua").empty() && request.header("sec-fetch-user").empty())
+    why = "a script submitted it";
+  if (!why.empty())
+    core::log::warning(core::events::web_refused, "A form was refused, and nothing was changed",
+                       {{"client", client}, {"why", std::string(why)}});
+  return why.empty();
+}
+
+HttpResponse Server::not_allowed(const PageAsk& ask) const {
+  auto response = show(plain_page(405, render::MethodNotAllowedPage{}, policies_, ask));
+  response.headers.emplace_back("Allow", "GET, HEAD, POST");
+  return response;
 }
 
 HttpResponse Server::show(const PageAnswer& answer) const {
@@ -160,13 +178,15 @@ awaitable<HttpResponse> Server::answer(HttpRequest request) {
     co_return response;
   }
   // Links come first: whatever plugins registered, none of them sees a token.
-  if (request.path.starts_with(link_prefix)) {
+  const bool link = request.path.starts_with(link_prefix);
+  if (link || request.path.starts_with(self_service_prefix)) {
     const std::string client = client_of(request);
     if (!pages_.take(client, clock_.monotonic()) ||
         (request.method == "POST" && !posts_.take(client, clock_.monotonic())))
       co_return show(plain_page(429, render::TooManyRequestsPage{}, policies_, ask));
-    std::string token = request.path.substr(link_prefix.size());
-    co_return co_await link_page(std::move(request), std::move(token), client);
+    std::string token = request.path.substr(link ? link_prefix.size() : self_service_prefix.size());
+    if (link) co_return co_await link_page(std::move(request), std::move(token), client);
+    co_return co_await self_service_page(std::move(request), std::move(token), client);
   }
   if (routes_) {
     if (auto answered = routes_(request)) co_return co_await std::move(*answered);
@@ -180,15 +200,9 @@ awaitable<HttpResponse> Server::link_page(HttpRequest request, std::string token
     const auto view = co_await links_.open(token);
     co_return show(page_of(view, policies_, ask));
   }
-  if (request.method != "POST") {
-    auto response = show(plain_page(405, render::MethodNotAllowedPage{}, policies_, ask));
-    response.headers.emplace_back("Allow", "GET, HEAD, POST");
-    co_return response;
-  }
+  if (request.method != "POST") co_return not_allowed(ask);
   if (const auto lang = form_field(request.body, "lang"); !lang.empty()) ask.query_language = lang;
-  if (!from_our_form(request)) {
-    core::log::warning(core::events::web_refused, "A form was posted from another site and refused",
-                       {{"client", client}});
+  if (!from_our_form(request, client)) {
     ask.posted = true;
     const auto view = co_await links_.open(token);
     PageAnswer refused = page_of(view, policies_, ask);
@@ -208,6 +222,39 @@ awaitable<HttpResponse> Server::link_page(HttpRequest request, std::string token
     ask.just_confirmed = view.state == service::LinkState::connected;
   }
   co_return show(page_of(view, policies_, ask));
+}
+
+awaitable<HttpResponse> Server::self_service_page(HttpRequest request, std::string token, std::string client) {
+  using service::SelfServiceState;
+  PageAsk ask = asked(request);
+  service::TypedAddress typed;
+  if (request.method == "GET") {
+    const auto view = co_await self_service_.open(token);
+    co_return show(page_of(view, typed, policies_, ask));
+  }
+  if (request.method != "POST") co_return not_allowed(ask);
+  if (const auto lang = form_field(request.body, "lang"); !lang.empty()) ask.query_language = lang;
+  if (!from_our_form(request, client)) {
+    ask.posted = true;
+    const auto view = co_await self_service_.open(token);
+    PageAnswer refused = page_of(view, typed, policies_, ask);
+    if (refused.status == 200) refused.status = 403;
+    co_return show(refused);
+  }
+  constexpr std::size_t enough = 1'000;  // no address is longer; what is typed comes back in the page
+  typed.email = form_field(request.body, "email").substr(0, enough);
+  typed.confirm_email = form_field(request.body, "confirm_email").substr(0, enough);
+  typed.form_proof = form_field(request.body, "nonce");
+  auto view = co_await self_service_.save(token, typed);
+  if (view.state == SelfServiceState::connecting) {
+    // As after a confirmation: most providers answer at once.
+    for (int look = 0; look < 20 && view.state == SelfServiceState::connecting; ++look) {
+      co_await clock_.sleep_for(core::Milliseconds{100});
+      view = co_await self_service_.open(token);
+    }
+    ask.just_confirmed = view.state == SelfServiceState::connected;
+  }
+  co_return show(page_of(view, typed, policies_, ask));
 }
 
 awaitable<HttpResponse> Server::renew(std::string token, std::string proof, PageAsk ask) {

@@ -1,4 +1,4 @@
-// The public listener: the landing page of a link, its style sheet, and the routes that source plugins registered.
+// The public listener: the landing page of a link, the self-service page, their style sheet, and the routes that source plugins registered.
 // Nothing else is shown to the world.
 //
 // HEAD and GET change nothing; a POST from our own form confirms, and repeating it is harmless (PRODUCT §4). The token
@@ -17,6 +17,7 @@
 #include "model/policy.hpp"
 #include "render/templates.hpp"
 #include "service/links.hpp"
+#include "service/self_service.hpp"
 #include "web/pages.hpp"
 #include "web/rate.hpp"
 
@@ -37,8 +38,8 @@ class Server {
 public:
   // Everything outlives the server.
   Server(boost::asio::any_io_executor executor, core::Clock& clock, service::Links& links,
-         std::shared_ptr<const render::Templates> templates, const model::Policies& policies, Settings settings,
-         PluginRoutes routes);
+         service::SelfService& self_service, std::shared_ptr<const render::Templates> templates,
+         const model::Policies& policies, Settings settings, PluginRoutes routes);
 
   core::Result<std::string> listen(const std::string& address_and_port);
   boost::asio::awaitable<void> stop(core::Milliseconds grace);
@@ -51,13 +52,18 @@ private:
   boost::asio::awaitable<core::HttpResponse> answer(core::HttpRequest request);
   boost::asio::awaitable<core::HttpResponse> link_page(core::HttpRequest request, std::string token,
                                                        std::string client);
+  boost::asio::awaitable<core::HttpResponse> self_service_page(core::HttpRequest request, std::string token,
+                                                               std::string client);
   boost::asio::awaitable<core::HttpResponse> renew(std::string token, std::string proof, PageAsk ask);
   [[nodiscard]] core::HttpResponse show(const PageAnswer& answer) const;
   [[nodiscard]] std::string client_of(const core::HttpRequest& request) const;
-  [[nodiscard]] bool from_our_form(const core::HttpRequest& request) const;
+  [[nodiscard]] core::HttpResponse not_allowed(const PageAsk& ask) const;
+  // False, with a word in the log, for what no press of our button can have sent.
+  [[nodiscard]] bool from_our_form(const core::HttpRequest& request, const std::string& client) const;
 
   core::Clock& clock_;
   service::Links& links_;
+  service::SelfService& self_service_;
   std::shared_ptr<const render::Templates> templates_;
   const model::Policies& policies_;
   Settings settings_;

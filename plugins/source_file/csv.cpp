@@ -1,135 +1,20 @@
 #include "csv.hpp"
 
 #include <csv.h>
-#include <invited/source.h>
 
 #include <algorithm>
-#include <array>
 #include <new>
 #include <optional>
 #include <utility>
+
+#include "text.hpp"
 
 namespace invited::file {
 
 namespace {
 
-constexpr std::array<std::string_view, 22> known{
-    INVITED_KEY_USER_ID,     INVITED_KEY_NAME,         INVITED_KEY_GIVEN_NAME,
-    INVITED_KEY_FAMILY_NAME, INVITED_KEY_LOGIN_EMAIL,  INVITED_KEY_CONFIRM_EMAIL,
-    INVITED_KEY_COMPANY,     INVITED_KEY_DEPARTMENT,   INVITED_KEY_ROLES,
-    INVITED_KEY_LOCALE,      INVITED_KEY_START_DATE,   INVITED_KEY_END_DATE,
-    INVITED_KEY_ALIAS,       INVITED_KEY_SIGNATURE,    INVITED_KEY_EMPLOYMENT_TEMPLATE,
-    INVITED_KEY_CARD_ID,     INVITED_KEY_EXTERNAL_REF, INVITED_KEY_AUTHORISED_COMPANIES,
-    INVITED_KEY_ENABLED,     INVITED_KEY_IN_REVIEW,    INVITED_KEY_WITHDRAWN,
-    INVITED_KEY_VERSION};
-
-constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view blanks = " \t\r\n";
-  const auto from = text.find_first_not_of(blanks);
-  if (from == std::string_view::npos) return {};
-  return text.substr(from, text.find_last_not_of(blanks) - from + 1);
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
-
-bool is_known(std::string_view name) {
-  return std::find(known.begin(), known.end(), name) != known.end();
-}
-
-// A field of the customer's own: x_ and at least one letter, digit or _.
-bool is_own(std::string_view name) {
-  return name.size() > 2 && name.starts_with("x_") && name.size() <= 64 &&
-         std::all_of(name.begin(), name.end(),
-                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
-}
-
-// Where the first byte stands that no UTF-8 text has there.
-std::optional<std::size_t> not_utf8(std::string_view text) {
-  const auto byte = [&text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  std::size_t i = 0;
-  while (i < text.size()) {
-    const unsigned char first = byte(i);
-    if (first < 0x80) {
-      ++i;
-      continue;
-    }
-    const std::size_t length = first >= 0xC2 && first <= 0xDF   ? 2
-                               : first >= 0xE0 && first <= 0xEF ? 3
-                               : first >= 0xF0 && first <= 0xF4 ? 4
-                                                                : 0;
-    if (length == 0 || i + length > text.size()) return i;
-    for (std::size_t k = 1; k < length; ++k) {
-      if ((byte(i + k) & 0xC0) != 0x80) return i;
-    }
-    // Overlong forms, surrogates, beyond the last character.
-    const unsigned char second = byte(i + 1);
-    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
-        (first == 0xF4 && second > 0x8F))
-      return i;
-    i += length;
-  }
-  return std::nullopt;
-}
-
-std::string hex(unsigned char byte) {
-  static constexpr char kDigits[] = "0123456789ABCDEF";
-  return {'0', 'x', kDigits[byte >> 4], kDigits[byte & 0xF]};
-}
-
-// For a message: short, and without what would disturb a terminal.
-std::string shown(std::string_view text) {
-  std::string result = "\"";
-  for (const char c : text.substr(0, 60)) {
-    const auto byte = static_cast<unsigned char>(c);
-    result += byte < 0x20 || byte >= 0x7F ? '?' : c;
-  }
-  return result + (text.size() > 60 ? "…\"" : "\"");
-}
-
-// Changes of a letter from one word to the other; two neighbours in the wrong order are one change.
-std::size_t distance(std::string_view a, std::string_view b) {
-  const std::size_t width = b.size() + 1;
-  std::vector<std::size_t> table((a.size() + 1) * width);
-  for (std::size_t i = 0; i <= a.size(); ++i) {
-    for (std::size_t j = 0; j <= b.size(); ++j) {
-      std::size_t& here = table[i * width + j];
-      if (i == 0 || j == 0) {
-        here = i + j;
-        continue;
-      }
-      const std::size_t changed = table[(i - 1) * width + j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-      here = std::min({changed, table[(i - 1) * width + j] + 1, table[i * width + j - 1] + 1});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        here = std::min(here, table[(i - 2) * width + j - 2] + 1);
-    }
-  }
-  return table.back();
-}
-
-std::string did_you_mean(std::string_view name) {
-  if (name.size() > 40) return {};
-  std::size_t best = std::max<std::size_t>(1, name.size() / 3) + 1;
-  std::string_view nearest;
-  for (const std::string_view candidate : known) {
-    const std::size_t apart = distance(name, candidate);
-    if (apart < best) {
-      best = apart;
-      nearest = candidate;
-    }
-  }
-  return nearest.empty() ? std::string() : "; did you mean \"" + std::string(nearest) + "\"?";
-}
-
 // What stands between the names of a first line: whatever makes the most known names of it.
-char detect(std::string_view line) {
+char detect(std::string_view line, Profile profile) {
   char best = ',';
   std::pair<std::size_t, std::size_t> most{0, 0};
   for (const char candidate : {',', ';', '\t'}) {
@@ -142,8 +27,7 @@ char detect(std::string_view line) {
       std::string_view name = trimmed(line.substr(from, i - from));
       if (name.size() >= 2 && name.front() == '"' && name.back() == '"')
         name = trimmed(name.substr(1, name.size() - 2));
-      const std::string folded = lower(name);
-      if (is_known(folded) || is_own(folded)) ++count.first;
+      if (knows_name(profile, name)) ++count.first;
       ++count.second;
       from = i + 1;
     }
@@ -155,8 +39,8 @@ char detect(std::string_view line) {
   return best;
 }
 
-char character(Delimiter delimiter, std::string_view line) {
-  switch (delimiter) {
+char character(const Layout& layout, std::string_view line) {
+  switch (layout.delimiter) {
     case Delimiter::comma:
       return ',';
     case Delimiter::semicolon:
@@ -166,7 +50,7 @@ char character(Delimiter delimiter, std::string_view line) {
     case Delimiter::automatic:
       break;
   }
-  return detect(line);
+  return detect(line, layout.profile);
 }
 
 [[noreturn]] void empty_file() {
@@ -176,20 +60,10 @@ char character(Delimiter delimiter, std::string_view line) {
 
 }  // namespace
 
-std::span<const std::string_view> known_columns() {
-  return known;
-}
-
-std::string Problem::text() const {
-  std::string place;
-  if (line_ > 0) place = "line " + std::to_string(line_);
-  if (column_ > 0) place += ", column " + std::to_string(column_);
-  return place.empty() ? what() : place + ": " + what();
-}
-
 // ---- the whole file ----
 
 void FileCheck::feed(std::string_view bytes) {
+  encoding_.feed(bytes);
   if (start_.size() < 4) {
     start_ += bytes.substr(0, 4 - start_.size());
     const std::string_view start = start_;
@@ -204,17 +78,20 @@ void FileCheck::feed(std::string_view bytes) {
   }
   const auto nul = bytes.find('\0');
   for (const char c : bytes.substr(0, nul)) {
-    if (c == '\n' ? !after_cr_ : c == '\r') ++line_;
+    if (c == '\n' ? !after_cr_ : c == '\r') {
+      ++line_;
+      line_has_text_ = false;
+    }
     after_cr_ = c == '\r';
-    has_text_ =
-        has_text_ || (static_cast<unsigned char>(c) > 0x20 && byte_order_mark.find(c) == std::string_view::npos);
+    const bool is_text = static_cast<unsigned char>(c) > 0x20 && byte_order_mark.find(c) == std::string_view::npos;
+    if (is_text && !std::exchange(line_has_text_, true)) ++lines_with_text_;
   }
   if (nul != std::string_view::npos)
     throw Problem(line_, 0, "nul", "there is a NUL byte, so this is no text in UTF-8; save it as \"CSV UTF-8\"");
 }
 
 void FileCheck::finish() const {
-  if (!has_text_) empty_file();
+  if (lines_with_text_ == 0) empty_file();
 }
 
 // ---- rows ----
@@ -262,7 +139,11 @@ struct CsvReader::Parser {
   static void row(int, void* user) { static_cast<Parser*>(user)->row_done = true; }
 };
 
-CsvReader::CsvReader(Delimiter delimiter, Rows& rows) : rows_(rows), wanted_(delimiter) {}
+CsvReader::CsvReader(const Layout& layout, Rows& rows, bool looks_like_windows_1252)
+    : rows_(rows),
+      layout_(layout),
+      windows_1252_(layout.encoding == Encoding::windows_1252 ||
+                    (layout.encoding == Encoding::automatic && looks_like_windows_1252)) {}
 CsvReader::~CsvReader() = default;
 
 bool CsvReader::feed(std::string_view bytes) {
@@ -375,8 +256,14 @@ bool CsvReader::take_line(std::size_t end, bool ended) {
 }
 
 void CsvReader::begin(std::string_view line) {
-  delimiter_ = character(wanted_, trimmed(line));
+  const auto readable = windows_1252_ ? from_windows_1252(line) : std::nullopt;
+  delimiter_ = character(layout_, trimmed(readable ? std::string_view(*readable) : line));
   parser_ = std::make_unique<Parser>(delimiter_);
+}
+
+// For the daemon, which knows what the file calls the columns that are used.
+std::string CsvReader::shown_as(const Column& column) {
+  return column.key.empty() ? column.name : column.key;
 }
 
 // Goes on after the row. A quote that was opened by mistake swallows the lines below: they are read again as rows of
@@ -387,7 +274,8 @@ bool CsvReader::reject(std::string_view reason, std::string_view message, bool r
                   std::string(message));
   const std::int64_t here = line_;
   const std::size_t cell = parser_->parts.size();
-  const std::string column = reason == "unbalanced_quote" && cell < columns_.size() ? columns_[cell] : std::string();
+  const std::string column =
+      reason == "unbalanced_quote" && cell < columns_.size() ? shown_as(columns_[cell]) : std::string();
   const bool resume = resume_at_second_line && lines_in_row_ > 1;
   line_ += resume ? 1 : lines_in_row_;
   row_start_ = parsed_ = searched_ = resume ? second_line_ : parsed_;
@@ -420,49 +308,57 @@ void CsvReader::take_header() {
   auto& parts = parser_->parts;
   while (!parts.empty() && trimmed(parser_->part(parts.size() - 1)).empty()) parts.pop_back();
   if (parts.empty()) throw Problem(line_, 0, "no_header", "the first line names no column");
-  std::vector<std::string> names;
-  std::size_t good = 0;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    names.push_back(lower(trimmed(parser_->part(i))));
-    if (is_known(names.back()) || is_own(names.back())) ++good;
+  std::vector<std::string> raw;
+  for (std::size_t i = 0; i < parts.size(); ++i) raw.emplace_back(trimmed(parser_->part(i)));
+  std::vector<std::string> names = raw;
+  if (windows_1252_) {
+    for (std::string& name : names) {
+      if (auto readable = from_windows_1252(name)) name = *std::move(readable);
+    }
   }
-  const auto column = [](std::size_t i) { return static_cast<std::int64_t>(i) + 1; };
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (const auto wrong = not_utf8(names[i]))
-      throw Problem(line_, column(i), "not_utf8",
-                    "the column's name is not UTF-8 (byte " + hex(static_cast<unsigned char>(names[i][*wrong])) +
-                        "); save the file as \"CSV UTF-8\"");
+  Header header = read_header(names, line_, layout_);
+  if (windows_1252_ && layout_.encoding == Encoding::automatic) {
+    if (header.profile == Profile::api) {
+      // The API's own form is UTF-8: what is not is told where it stands.
+      windows_1252_ = false;
+      header = read_header(raw, line_, layout_);
+    } else {
+      header.notes.push_back({"read_as_windows_1252",
+                              "The file is not UTF-8: it is read as text of Windows (code page 1252). If names look "
+                              "wrong, save it as \"CSV UTF-8\"."});
+    }
   }
-  if (good == 0)
-    throw Problem(line_, 1, "no_header",
-                  "the first line has to name the columns, such as user_id,name,login_email; it begins with " +
-                      shown(names.front()));
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (names[i].empty()) throw Problem(line_, column(i), "unnamed_column", "the column has no name");
-    if (!is_known(names[i]) && !is_own(names[i]))
-      throw Problem(line_, column(i), "unknown_column",
-                    shown(names[i]) + " is no field of a user" + did_you_mean(names[i]));
-    const auto before =
-        std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), names[i]) - names.begin();
-    if (static_cast<std::size_t>(before) < i)
-      throw Problem(line_, column(i), "duplicate_column",
-                    '"' + names[i] + "\" is column " + std::to_string(before + 1) + " already");
-  }
-  if (std::find(names.begin(), names.end(), INVITED_KEY_USER_ID) == names.end())
-    throw Problem(line_, 0, "no_user_id", "there is no column \"user_id\", so nobody can be told apart");
-  columns_ = std::move(names);
+  rows_.header(line_, header);
+  columns_ = std::move(header.columns);
+  changed_.resize(columns_.size());
 }
 
 bool CsvReader::take_cells() {
   cells_.clear();
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    const std::string_view value = parser_->part(i);
-    if (const auto wrong = not_utf8(value)) {
-      const std::string message = "the cell is not UTF-8 (byte " + hex(static_cast<unsigned char>(value[*wrong])) +
-                                  " at position " + std::to_string(*wrong + 1) + "); save the file as \"CSV UTF-8\"";
-      return rows_.bad_row(line_, columns_[i], "not_utf8", message);
+    const Column& column = columns_[i];
+    if (column.key.empty()) continue;
+    std::string_view value = parser_->part(i);
+    const auto wrong = not_utf8(value);
+    if (windows_1252_ && std::any_of(value.begin(), value.end(), [](char c) { return (c & 0x80) != 0; })) {
+      auto readable = from_windows_1252(value);
+      if (!readable)
+        return rows_.bad_row(line_, column.key, "not_text",
+                             "the cell has a byte that stands for no character in code page 1252; save the file as "
+                             "\"CSV UTF-8\"");
+      changed_[i] = *std::move(readable);
+      value = changed_[i];
+    } else if (wrong) {
+      const std::string message = "the cell is not UTF-8 (byte " + hex(value[*wrong]) + " at position " +
+                                  std::to_string(*wrong + 1) + "); save the file as \"CSV UTF-8\"";
+      return rows_.bad_row(line_, column.key, "not_utf8", message);
     }
-    cells_.push_back({columns_[i], value});
+    value = unguarded(value);
+    if (auto normal = normal_form(column.form, layout_.date_order, value)) {
+      changed_[i] = *std::move(normal);
+      value = changed_[i];
+    }
+    cells_.push_back({column.key, value});
   }
   return rows_.row(line_, cells_);
 }

@@ -1,6 +1,6 @@
 // Delimited text as rows of named cells: the seam between this plugin and the CSV library behind it.
 //
-// The first line names the columns, by the API's field names, in any case. Everything wrong with the file as a whole
+// The first line names the columns, as a profile knows them (profile.hpp). Everything wrong with the file as a whole
 // is a Problem, thrown before any row is told; everything wrong with one row is told as a bad row, and the others go
 // on. Memory is bounded by the longest row allowed, whatever the file's size.
 //
@@ -8,7 +8,7 @@
 //   FileCheck check;                                // first over the whole file: what no row should come before
 //   while (read(block)) check.feed(block);
 //   check.finish();
-//   CsvReader reader(Delimiter::automatic, print);
+//   CsvReader reader(Layout{}, print, check.looks_like_windows_1252());
 //   while (read(block)) if (!reader.feed(block)) return;
 //   reader.finish();
 //
@@ -20,44 +20,29 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "profile.hpp"
+#include "text.hpp"
+
 namespace invited::file {
 
-enum class Delimiter { automatic, comma, semicolon, tab };
-
-// The file cannot be read as a whole. what() is a sentence without file, line and column.
-class Problem : public std::runtime_error {
-public:
-  // Line and column (of the cell): 0 where there is none. The reason is stable: "unknown_column".
-  Problem(std::int64_t line, std::int64_t column, std::string reason, const std::string& message)
-      : std::runtime_error(message), line_(line), column_(column), reason_(std::move(reason)) {}
-  std::int64_t line() const { return line_; }
-  std::int64_t column() const { return column_; }
-  const std::string& reason() const { return reason_; }
-  // "line 1, column 3: …", with what is known.
-  std::string text() const;
-
-private:
-  std::int64_t line_;
-  std::int64_t column_;
-  std::string reason_;
-};
-
 struct Cell {
-  std::string_view key;  // the column's field name
+  std::string_view key;  // of a record
   std::string_view value;
 };
 
-// Who takes the rows. Both answer false to stop the reader; what they are given is borrowed.
+// Who takes the rows. They answer false to stop the reader; what they are given is borrowed.
 class Rows {
 public:
   virtual ~Rows() = default;
+  // Once, before the first row.
+  virtual void header(std::int64_t /*line*/, const Header& /*header*/) {}
   virtual bool row(std::int64_t line, std::span<const Cell> cells) = 0;
-  // The column by name, or empty; a stable reason ("wrong_cell_count"); a sentence.
+  // The column's key, or what the file calls one that is not used, or nothing; a stable reason ("wrong_cell_count"); a
+  // sentence.
   virtual bool bad_row(std::int64_t line, std::string_view column, std::string_view reason,
                        std::string_view message) = 0;
 };
@@ -69,12 +54,17 @@ public:
   void feed(std::string_view bytes);
   // Throws Problem for a file without anything in it.
   void finish() const;
+  // So many at most, after finish().
+  std::int64_t rows() const { return lines_with_text_ - 1; }
+  bool looks_like_windows_1252() const { return encoding_.looks_like_windows_1252(); }
 
 private:
   std::string start_;
   std::int64_t line_ = 1;
+  std::int64_t lines_with_text_ = 0;
+  bool line_has_text_ = false;
   bool after_cr_ = false;
-  bool has_text_ = false;
+  EncodingScan encoding_;
 };
 
 class CsvReader {
@@ -82,7 +72,8 @@ public:
   // A row may have so many bytes.
   static constexpr std::size_t longest_row = std::size_t{1} << 20;
 
-  CsvReader(Delimiter delimiter, Rows& rows);
+  // The last argument is what a FileCheck said of the file.
+  CsvReader(const Layout& layout, Rows& rows, bool looks_like_windows_1252 = false);
   CsvReader(const CsvReader&) = delete;
   CsvReader& operator=(const CsvReader&) = delete;
   ~CsvReader();
@@ -99,15 +90,17 @@ private:
   void begin(std::string_view line);
   bool end_row();
   bool reject(std::string_view reason, std::string_view message, bool resume_at_second_line);
+  static std::string shown_as(const Column& column);
   void take_header();
   bool take_cells();
   bool is_blank(std::string_view line) const;
 
   Rows& rows_;
-  Delimiter wanted_;
+  Layout layout_;
+  bool windows_1252_;
   char delimiter_ = 0;  // 0: the first line has not come yet
   std::unique_ptr<Parser> parser_;
-  std::vector<std::string> columns_;
+  std::vector<Column> columns_;
 
   std::string buffer_;
   std::size_t row_start_ = 0;    // in buffer_
@@ -119,9 +112,7 @@ private:
   bool started_ = false;   // the byte order mark is dealt with
   bool skipping_ = false;  // inside a line that was too long
   std::vector<Cell> cells_;
+  std::vector<std::string> changed_;  // values of this row that are not as the file has them
 };
-
-// The names a first line may use.
-std::span<const std::string_view> known_columns();
 
 }  // namespace invited::file

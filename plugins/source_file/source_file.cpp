@@ -11,7 +11,7 @@ namespace {
 constexpr char kSchema[] = R"json({
   "$schema": "http://json-schema.org/draft-07/schema#",
   "title": "file",
-  "description": "Reads delimited text (UTF-8) whose first line names the columns by the API's field names: from a folder, and from invitectl user import.",
+  "description": "Reads delimited text whose first line names the columns, by the API's field names or by those of the HR system's template Employees/users: from a folder, and from invitectl user import. Writes the same for invitectl user export.",
   "type": "object",
   "additionalProperties": false,
   "properties": {
@@ -19,7 +19,22 @@ constexpr char kSchema[] = R"json({
       "type": "string", "format": "path", "minLength": 1,
       "description": "Folder to read *.csv, *.txt and *.tsv from. A file is taken at once when it is renamed into the folder, else when it stood still for two seconds; then it moves to done/ or failed/ with its results beside it. Without a path only imports are taken."
     },
-    "encoding": {"type": "string", "enum": ["utf-8"], "default": "utf-8", "description": "With or without a byte order mark."},
+    "profile": {
+      "type": "string", "enum": ["auto", "api", "flex-employees-users"], "default": "auto",
+      "description": "Whose names the first line uses: the API's (user_id, login_email), or those of the HR system's template, Swedish or English (Användar-id, E-post Visma Connect); auto looks at the first line."
+    },
+    "encoding": {
+      "type": "string", "enum": ["auto", "utf-8", "windows-1252"], "default": "auto",
+      "description": "auto: UTF-8, with or without a byte order mark; a file of the HR system's template that is none is read as Windows-1252."
+    },
+    "date_order": {
+      "type": "string", "enum": ["ymd", "dmy", "mdy"], "default": "ymd",
+      "description": "How the HR system's template writes dates, whatever stands between the numbers; a year in front is understood in any case."
+    },
+    "employment_number": {
+      "type": "string", "enum": ["auto", "external_ref"], "default": "auto",
+      "description": "What the template's employment number is: the user-id where the file has no column for that, else the external reference; or always the external reference, by which people are found whose user-id the file does not know."
+    },
     "delimiter": {
       "type": "string", "enum": ["auto", "comma", "semicolon", "tab"], "default": "auto",
       "description": "What stands between cells; auto takes it from the first line."
@@ -28,16 +43,34 @@ constexpr char kSchema[] = R"json({
   }
 })json";
 
-Delimiter delimiter_of(const std::string& name) {
-  if (name == "comma") return Delimiter::comma;
-  if (name == "semicolon") return Delimiter::semicolon;
-  if (name == "tab") return Delimiter::tab;
-  return Delimiter::automatic;
+Layout layout_of(const Json& config) {
+  Layout layout;
+  const std::string delimiter = config.text("delimiter");
+  if (delimiter == "comma") layout.delimiter = Delimiter::comma;
+  if (delimiter == "semicolon") layout.delimiter = Delimiter::semicolon;
+  if (delimiter == "tab") layout.delimiter = Delimiter::tab;
+  layout.profile = profile_of(config.text("profile")).value_or(Profile::automatic);
+  const std::string encoding = config.text("encoding");
+  if (encoding == "utf-8") layout.encoding = Encoding::utf8;
+  if (encoding == "windows-1252") layout.encoding = Encoding::windows_1252;
+  const std::string order = config.text("date_order");
+  if (order == "dmy") layout.date_order = DateOrder::dmy;
+  if (order == "mdy") layout.date_order = DateOrder::mdy;
+  layout.number_is_reference = config.text("employment_number") == "external_ref";
+  return layout;
 }
 
 class Emitting final : public Rows {
 public:
-  explicit Emitting(Intake& out) : out_(out) {}
+  Emitting(Intake& out, std::int64_t expected) : out_(out), expected_(expected) {}
+  void header(std::int64_t line, const Header& header) override {
+    std::vector<invited_pair> names;
+    for (const Column& column : header.columns) {
+      if (!column.key.empty() && column.key != column.name) names.push_back({borrow(column.key), borrow(column.name)});
+    }
+    out_.announce(expected_, names);
+    for (const Note& note : header.notes) out_.note(line, "", note.reason, note.message);
+  }
   bool row(std::int64_t line, std::span<const Cell> cells) override {
     pairs_.clear();
     for (const Cell& cell : cells) pairs_.push_back({borrow(cell.key), borrow(cell.value)});
@@ -50,6 +83,7 @@ public:
 
 private:
   Intake& out_;
+  std::int64_t expected_;
   std::vector<invited_pair> pairs_;
 };
 
@@ -76,17 +110,8 @@ private:
   crypto_generichash_state state_{};
 };
 
-// A spreadsheet must not take a value for a formula.
 void cell(std::string& table, std::string_view value) {
-  const bool formula = !value.empty() && std::string_view("=+-@\t\r").find(value.front()) != std::string_view::npos;
-  const bool quoted = formula || value.find_first_of(",\"\r\n;\t") != std::string_view::npos;
-  if (quoted) table += '"';
-  if (formula) table += '\'';
-  for (const char c : value) {
-    if (c == '"') table += '"';
-    table += c;
-  }
-  if (quoted) table += '"';
+  append_cell(table, guarded(value), ',');
 }
 
 std::string result_of(const RowResult& row) {
@@ -102,6 +127,8 @@ std::string result_of(const RowResult& row) {
       return "ignored" + reason;
     case Outcome::rejected:
       return "rejected" + reason;
+    case Outcome::noted:
+      return "noted" + reason;
   }
   return "unknown" + reason;
 }
@@ -126,7 +153,7 @@ std::string result_table(const Report& report) {
 }
 
 FileSource::FileSource(Host host, const Json& config)
-    : host_(host), delimiter_(delimiter_of(config.text("delimiter"))), max_bytes_(config.integer("max_mib", 64) << 20) {
+    : host_(host), layout_(layout_of(config)), max_bytes_(config.integer("max_mib", 64) << 20) {
   if (const std::string path = config.text("path"); !path.empty())
     folder_.emplace(path, host_, [h = host_] { changed(h); });
 }
@@ -143,11 +170,10 @@ void FileSource::check_size(std::int64_t size) const {
 }
 
 // Everything that must be known before the first row: throws Problem. Answers the hash.
-std::string FileSource::check(TakenFile& file) const {
+std::string FileSource::check(TakenFile& file, FileCheck& whole) const {
   if (!file.readable()) throw Problem(0, 0, "unreadable", "invited may not read the file: check its owner and mode");
   check_size(file.size());
   Hash hash;
-  FileCheck whole;
   for (std::string_view block = file.read(); !block.empty(); block = file.read()) {
     hash.add(block);
     whole.feed(block);
@@ -173,9 +199,10 @@ Page FileSource::fetch(std::string_view cursor, Intake& out) {
   Pending pending{std::move(*look.file), {}, Folder::Shelf::done};
   TakenFile& file = pending.file;
   try {
-    pending.cursor = file.name() + ":" + check(file);
-    Emitting rows(out);
-    CsvReader reader(delimiter_, rows);
+    FileCheck whole;
+    pending.cursor = file.name() + ":" + check(file, whole);
+    Emitting rows(out, whole.rows());
+    CsvReader reader(layout_, rows, whole.looks_like_windows_1252());
     for (std::string_view block = file.read(); !block.empty(); block = file.read()) {
       if (!reader.feed(block)) stopped();
     }
@@ -219,13 +246,19 @@ void FileSource::on_import(const ImportFile& file, Intake& out) {
     FileCheck whole;
     whole.feed(file.bytes);
     whole.finish();
-    Emitting rows(out);
-    CsvReader reader(delimiter_, rows);
+    Layout layout = layout_;
+    if (const auto asked_for = profile_of(file.format)) layout.profile = *asked_for;
+    Emitting rows(out, whole.rows());
+    CsvReader reader(layout, rows, whole.looks_like_windows_1252());
     if (!reader.feed(file.bytes) || !reader.finish()) stopped();
   } catch (const Problem& problem) {
     const std::string name = file.file_name.empty() ? "the file" : std::string(file.file_name);
     throw Failure(Status::rejected, name + (problem.line() > 0 ? ", " : ": ") + problem.text());
   }
+}
+
+void FileSource::export_records(const ExportPart& part, ExportCall& out) {
+  (void)out.write(lines_of(part));
 }
 
 }  // namespace invited::file

@@ -1,8 +1,9 @@
-// The source "file": delimited text with a first line of field names, dropped into a folder or pushed with
-// `invitectl user import`.
+// The source "file": delimited text whose first line names the columns, dropped into a folder or pushed with
+// `invitectl user import`, and written for `invitectl user export`. Two profiles (profile.hpp): the API's field names,
+// and those of the HR system's template in Swedish and English.
 //
-//   user_id,name,login_email,start_date
-//   14,A. Example,a.example@company.example,2026-12-01
+//   user_id,name,login_email,start_date                        Användar-id;Namn;E-post Visma Connect;Startdatum
+//   14,A. Example,a.example@company.example,2026-12-01         14;A. Example;a.example@company.example;2026-12-01
 //
 // One file per fetch, oldest first. When its rows are durable it moves to done/ with a table of what became of each
 // row beside it; one that cannot be read as a whole moves to failed/ with the reason. Until then it stays where it is:
@@ -26,6 +27,8 @@ public:
   void finish(const Report& report) override;
   // Failure(rejected) that names line and column when the file cannot be read as a whole; then nothing was emitted.
   void on_import(const ImportFile& file, Intake& out) override;
+  // Each part by itself: nothing is kept between them.
+  void export_records(const ExportPart& part, ExportCall& out) override;
 
 private:
   struct Pending {
@@ -35,10 +38,10 @@ private:
   };
   void look_again_in(std::int64_t ms);
   void check_size(std::int64_t size) const;
-  std::string check(TakenFile& file) const;
+  std::string check(TakenFile& file, FileCheck& whole) const;
 
   Host host_;
-  Delimiter delimiter_ = Delimiter::automatic;
+  Layout layout_;
   std::int64_t max_bytes_;
   std::optional<Folder> folder_;
   std::optional<Pending> pending_;

@@ -133,7 +133,7 @@ TEST_CASE("a body is closed: it names its fields, requires what is required, all
                         .at("application/json")
                         .at("schema");
   CHECK_FALSE(add.at("additionalProperties").as_bool());
-  CHECK(add.at("required") == json::array{"user_id"});
+  CHECK_FALSE(add.as_object().contains("required"));  // a template may make the user-id
   CHECK(text(add.at("properties").at("start_date").at("format")) == "date");
   CHECK(text(add.at("properties").at("roles").at("type")) == "array");
   CHECK(text(add.at("properties").at("in_review").at("type")) == "boolean");

@@ -16,13 +16,15 @@ LAYERS = {
     "model": {"core"},
     "api": {"core"},
     "config": {"core", "model"},
+    "dns": {"core", "model"},
     "render": {"core", "model"},
     "store": {"core", "model"},
     "plugin": {"core", "model", "config"},
     "service": {"core", "model", "store", "render"},
+    "rehearsal": {"core", "model", "store", "service"},
     "web": {"core", "model", "store", "service", "render"},
     "control": {"core", "model", "store", "service", "plugin", "api"},
-    "app": {"core", "model", "api", "config", "render", "store", "plugin", "service", "web", "control"},
+    "app": {"core", "model", "api", "config", "dns", "render", "store", "plugin", "service", "rehearsal", "web", "control"},
 }
 CTL_MAY = {"core", "api"}
 

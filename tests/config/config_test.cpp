@@ -20,9 +20,9 @@ const std::string good =
     "mail: {from: no-reply@example.com}\n";
 const std::string good_web_mail = good.substr(good.find('\n') + 1);
 const std::string top_level =
-    "allowed_domains, companies, control, identities, identity, limits, link_keys, log, mail, organisation, "
-    "plugin_dirs, "
-    "sources, state_dir, templates_dir, transports, web";
+    "allowed_domains, brakes, companies, control, dns, domains, employment_templates, identities, identity, limits, link_keys, log, mail, organisation, "
+    "plugin_dirs, review_flows, "
+    "sources, state_dir, templates_dir, transports, user_templates, web";
 
 std::vector<std::string> lines(const config::Errors& errors) {
   std::vector<std::string> result;
@@ -65,6 +65,13 @@ struct Specimen {
   std::string text;
   std::vector<std::string> expected;  // without the name of the file
 };
+
+std::string not_a_server(const std::string& place, int index, const std::string& text) {
+  return fmt::format(
+      "{}: /dns/servers/{}: \"{}\" is not the address of a DNS server; allowed: an IP address, with its port where that is "
+      "not 53, such as 192.0.2.53, 127.0.0.1:5353 or [2001:db8::53]:5353",
+      place, index, text);
+}
 
 const std::vector<Specimen> specimens{
     {"tab", good + "log:\n\tlevel: info\n", {"5:1: a tab character; use spaces (inside a quoted text write \\t)"}},
@@ -126,10 +133,10 @@ const std::vector<Specimen> specimens{
     {"unknown2",
      "organisation: {name: A, time_zone: Europe/Stockholm, locle: sv, foo: 1}\nweb: {base_url: "
      "\"https://x.example.com\"}\nmail: {from: a@example.com, fron: b}\n",
-     {"1:54: /organisation/locle: unknown key; did you mean \"locale\"? Allowed here: auto_invite, lead_days, "
-      "leaver_days, locale, name, phase, send_hour, time_zone, valid_days",
-      "1:65: /organisation/foo: unknown key; allowed here: auto_invite, lead_days, leaver_days, locale, name, phase, "
-      "send_hour, time_zone, valid_days",
+     {"1:54: /organisation/locle: unknown key; did you mean \"locale\"? Allowed here: auto_invite, holidays, lead_days, "
+      "leaver_days, locale, mails_per_minute, name, phase, send_hour, sign_in, time_zone, valid_days, working_days",
+      "1:65: /organisation/foo: unknown key; allowed here: auto_invite, holidays, lead_days, leaver_days, locale, "
+      "mails_per_minute, name, phase, send_hour, sign_in, time_zone, valid_days, working_days",
       "3:29: /mail/fron: unknown key; did you mean \"from\"? Allowed here: from, max_attempts, reply_to, transport"}},
     {"nospace",
      good + "log: {level:info}\n",
@@ -312,6 +319,17 @@ const std::vector<Specimen> specimens{
      "\"https://invite.example.com\"}\nmail: {from: \"A <a@example.com>, B <b@example.com>\"}\n",
      {"3:8: /mail/from: \"A <a@example.com>, B <b@example.com>\" does not have one address in < and > at its end; "
       "allowed: such as Example AB <no-reply@example.com> or no-reply@example.com"}},
+    {"dns_server",
+     good + "dns: {servers: [192.0.2.53, ns.example.com, \"192.0.2.53:0\", \"[192.0.2.53]\", \"[2001:db8::53:53\", "
+            "\"127.0.0.1:65536\", \"fe80::1%lo\"]}\n",
+     {not_a_server("4:29", 1, "ns.example.com"), not_a_server("4:45", 2, "192.0.2.53:0"),
+      not_a_server("4:61", 3, "[192.0.2.53]"), not_a_server("4:77", 4, "[2001:db8::53:53"),
+      not_a_server("4:97", 5, "127.0.0.1:65536"), not_a_server("4:116", 6, "fe80::1%lo")}},
+    {"dns_numbers",
+     good + "dns: {timeout_ms: 99, tries: 0}\ndomains: {lapse_after_days: 0}\n",
+     {"4:7: /dns/timeout_ms: the number 99 is out of range; allowed: a whole number from 100 to 30000",
+      "4:23: /dns/tries: the number 0 is out of range; allowed: a whole number from 1 to 5",
+      "5:11: /domains/lapse_after_days: the number 0 is out of range; allowed: a whole number from 1 to 90"}},
     {"from_domain",
      "organisation: {name: Example AB, time_zone: Europe/Stockholm}\nweb: {base_url: "
      "\"https://invite.example.com\"}\nmail: {from: \"A <a@exa_mple.com>\"}\n",
@@ -459,7 +477,27 @@ TEST_CASE("the smallest file is enough, and every default is the one that is pro
   CHECK(c.limits.cooldown_minutes == 10);
   CHECK(c.limits.new_links_per_hour == 3);
   CHECK(c.limits.import_max_mib == 64);
+  CHECK(c.dns.servers.empty());
+  CHECK(c.dns.timeout_ms == 2'000);
+  CHECK(c.dns.tries == 2);
+  CHECK(c.domains.recheck_hours == 24);
+  CHECK(c.domains.pending_recheck_minutes == 60);
+  CHECK(c.domains.lapse_after_days == 3);
   CHECK(c.log_level == core::log::Level::info);
+}
+
+TEST_CASE("DNS servers are IP addresses, each with its port") {
+  const auto c = accepted(good +
+                          "dns: {servers: [\"127.0.0.1:5353\", 192.0.2.53, \"2001:db8::53\", \"[2001:DB8::54]\", "
+                          "\"[::1]:5353\"], timeout_ms: 300, tries: 1}\n"
+                          "domains: {recheck_hours: 12, pending_recheck_minutes: 5, lapse_after_days: 7}\n");
+  CHECK(c.dns.servers == std::vector<std::string>{"127.0.0.1:5353", "192.0.2.53:53", "[2001:db8::53]:53",
+                                                  "[2001:db8::54]:53", "[::1]:5353"});
+  CHECK(c.dns.timeout_ms == 300);
+  CHECK(c.dns.tries == 1);
+  CHECK(c.domains.recheck_hours == 12);
+  CHECK(c.domains.pending_recheck_minutes == 5);
+  CHECK(c.domains.lapse_after_days == 7);
 }
 
 TEST_CASE("the public shape loads as it is written") {
@@ -695,6 +733,10 @@ TEST_CASE("every commented line of the shipped file is right once its mark is ta
   CHECK(c.mail.max_attempts == plain.mail.max_attempts);
   CHECK(c.limits.cooldown_minutes == plain.limits.cooldown_minutes);
   CHECK(c.limits.import_max_mib == plain.limits.import_max_mib);
+  CHECK(c.dns.servers == plain.dns.servers);
+  CHECK(c.dns.timeout_ms == plain.dns.timeout_ms);
+  CHECK(c.domains.pending_recheck_minutes == plain.domains.pending_recheck_minutes);
+  CHECK(c.domains.lapse_after_days == plain.domains.lapse_after_days);
   CHECK(c.policies.organisation().send_hour == plain.policies.organisation().send_hour);
   CHECK(c.policies.organisation().leaver_days == plain.policies.organisation().leaver_days);
   CHECK(c.sources.at(1).interval_s == 300);
@@ -762,4 +804,60 @@ TEST_CASE("an embedded default that does not fit its plugin is named, too") {
   const auto errors = config::apply_schema(c.identities.at(0), R"({"type": "object", "required": ["x"]})");
   REQUIRE(errors.size() == 1);
   CHECK(config::line(errors[0]) == "invited.yaml:1:1: /identities: the key \"x\" is missing");
+}
+
+TEST_CASE("review flows and templates are read, with the default flow beside them") {
+  const auto config = accepted(
+      good +
+      "companies: [{key: north, name: North}]\n"
+      "review_flows:\n"
+      "  - {name: office, four_eyes: true, steps: [{name: manager}, {name: hr, after: manager}]}\n"
+      "  - {name: off, active: false, steps: [{name: any}]}\n"
+      "user_templates:\n"
+      "  - {name: staff, company: north, department: Sales, roles: [b, a], locale: en, leaver_days: 30,\n"
+      "     user_id: '{given:1}{family}', login_email: '{given}.{family}@north.example.com'}\n"
+      "employment_templates:\n"
+      "  - {name: permanent, user_template: staff, review_flow: office}\n"
+      "  - {name: hourly}\n");
+  const auto& flows = config.policies.flows();
+  CHECK(flows.all().size() == 3);
+  CHECK(flows.of("nothing like it").steps.front().name == "approval");
+  CHECK(flows.of("office").four_eyes);
+  CHECK(flows.of("office").steps.at(1).after == "manager");
+  CHECK_FALSE(flows.of("off").active);
+  const auto& templates = config.policies.templates();
+  REQUIRE(templates.user_of_employment("permanent") != nullptr);
+  const auto& staff = *templates.user_of_employment("permanent");
+  CHECK(staff.company == "north");
+  CHECK(staff.roles == std::vector<std::string>{"a", "b"});
+  CHECK(staff.leaver_days == 30);
+  CHECK(templates.employment("hourly")->review_flow.empty());
+}
+
+TEST_CASE("review flows and templates that cannot be meant are refused, each with its place") {
+  const auto said = [](const std::string& text) {
+    const auto all = refused(good + text);
+    REQUIRE(all.size() == 1);
+    return all.front().substr(std::string("invited.yaml:").size());
+  };
+  CHECK(said("review_flows: [{name: a, steps: [{name: x, after: y}, {name: y}]}]\n") ==
+        "4:44: /review_flows/0/steps/0/after: \"y\" is not an earlier step of this flow; a step may only wait for one "
+        "that stands before it");
+  CHECK(said("review_flows: [{name: a, steps: [{name: x}, {name: X}]}]\n") ==
+        "4:46: /review_flows/0/steps/1/name: the flow has a step \"X\" already; each needs a name of its own");
+  CHECK(said("review_flows: [{name: a, steps: [{name: x}]}, {name: A, steps: [{name: x}]}]\n") ==
+        "4:48: /review_flows/1/name: the name \"A\" is taken by /review_flows/0; each needs its own");
+  CHECK(said("employment_templates: [{name: a, user_template: none}]\n") ==
+        "4:34: /employment_templates/0/user_template: /user_templates has no \"none\"");
+  CHECK(said("employment_templates: [{name: a, review_flow: none}]\n") ==
+        "4:34: /employment_templates/0/review_flow: /review_flows has no \"none\"");
+  CHECK(said("user_templates: [{name: a, company: none}]\n") ==
+        "4:28: /user_templates/0/company: /companies has no key \"none\"");
+  CHECK(said("user_templates: [{name: a}, {name: A}]\n") ==
+        "4:30: /user_templates/1/name: the name \"A\" is taken; each needs its own");
+  CHECK(said("user_templates: [{name: a, user_id: 'fixed'}]\n") ==
+        "4:28: /user_templates/0/user_id: \"fixed\" would be the same for everybody; allowed: text with {given}, "
+        "{family}, {given:N} or {family:N}");
+  CHECK(said("user_templates: [{name: a, login_email: '{given}'}]\n").find("does not make addresses") !=
+        std::string::npos);
 }

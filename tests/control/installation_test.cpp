@@ -19,8 +19,61 @@ TEST_CASE("domains are added by assertion, listed and removed") {
   CHECK(gone.status == 404);
   CHECK(gone.code() == "unknown_domain");
   CHECK(office.ask("POST", "/v1/domains", R"({"name":"not a domain","method":"assertion"})", an_admin()).status == 422);
-  CHECK(office.ask("POST", "/v1/domains", R"({"name":"company.example"})", an_admin()).status == 422);
-  CHECK(office.ask("POST", "/v1/domains", R"({"name":"company.example","method":"dns"})", an_admin()).status == 422);
+  CHECK(office.ask("POST", "/v1/domains", R"({"name":"company.example","method":"mail"})", an_admin()).status == 422);
+}
+
+TEST_CASE("a domain is proven by its DNS record: added, looked up, shown") {
+  Office office;
+  const auto dry = office.ask("POST", "/v1/domains?dry_run=true", R"({"name":"company.example"})", an_admin());
+  CHECK(dry.status == 200);
+  CHECK(dry.text("/record") == "null");
+  CHECK(office.ask("GET", "/v1/domains/company.example").code() == "unknown_domain");
+
+  const auto added = office.ask("POST", "/v1/domains", R"({"name":"Company.example"})", an_admin());
+  CHECK(added.status == 201);
+  CHECK(added.text("/state") == "pending");
+  CHECK(added.text("/method") == "dns");
+  CHECK(added.text("/record/name") == "_invited-challenge.company.example");
+  CHECK(added.text("/record/type") == "TXT");
+  CHECK_THAT(added.text("/record/value"), Catch::StartsWith("invited-verification="));
+  CHECK(added.text("/checked_at") == "null");
+  CHECK(added.text("/next_check_at") == "2026-11-30T11:00:00Z");
+  CHECK(office.ask("POST", "/v1/domains", R"({"name":"company.example","method":"dns"})", an_admin())
+            .text("/record/value") == added.text("/record/value"));
+
+  const auto verify = [&](const std::string& query = "") {
+    return office.ask("POST", "/v1/domains/company.example/verify" + query, "", an_admin());
+  };
+  CHECK(verify().text("/check/found") == "missing");
+  office.dns.records[added.text("/record/name")] = {"v=spf1 -all"};
+  const auto wrong = verify();
+  CHECK(wrong.text("/check/found") == "wrong");
+  CHECK(wrong.text("/check/seen/0") == "v=spf1 -all");
+  office.dns.trouble = "No DNS server answered in time.";
+  const auto silent = verify();
+  CHECK(silent.status == 200);
+  CHECK(silent.text("/check/found") == "no_answer");
+  CHECK(silent.text("/detail") == "No DNS server answered in time. Nothing changes.");
+  office.dns.trouble.clear();
+  office.dns.records[added.text("/record/name")] = {added.text("/record/value")};
+  CHECK(verify("?dry_run=true").text("/state") == "verified");
+  CHECK(office.ask("GET", "/v1/domains/company.example", "", viewer()).text("/state") == "pending");
+  CHECK(verify().text("/state") == "verified");
+  const auto shown = office.ask("GET", "/v1/domains/company.example", "", viewer());
+  CHECK(shown.text("/detail") == "The record is there.");
+  CHECK(shown.text("/checked_at") == "2026-11-30T10:00:00Z");
+  CHECK(shown.text("/next_check_at") == "2026-12-01T10:00:00Z");
+
+  CHECK(office.ask("POST", "/v1/domains", R"({"name":"company.example","method":"assertion"})", an_admin()).code() ==
+        "already_proven");
+  CHECK(office.ask("POST", "/v1/domains/other.example/verify", "", an_admin()).code() == "unknown_domain");
+  CHECK(office.ask("POST", "/v1/domains/company.example/verify", "", an_operator()).status == 403);
+  CHECK(office.ask("POST", "/v1/domains", R"({"name":"company.example"})", an_operator()).status == 403);
+  REQUIRE(office.ask("POST", "/v1/domains", R"({"name":"asserted.example","method":"assertion"})", an_admin()).status ==
+          201);
+  const auto nothing = office.ask("POST", "/v1/domains/asserted.example/verify", "", an_admin());
+  CHECK(nothing.status == 409);
+  CHECK(nothing.code() == "nothing_to_check");
 }
 
 TEST_CASE("sources, transports and plugins are listed as they are") {
@@ -153,6 +206,7 @@ TEST_CASE("what happens is followed from a number on, and a quiet stream says th
   Office office;
   office.hire("1");
   const auto events = office.ask("GET", "/v1/events?from=2", "", viewer());
+  CHECK(events.raw.endless);
   const auto old = office.lines(events, "AuditEvent", 2);
   REQUIRE(old.size() == 2);
   CHECK(old[0].at("seq") == 2);

@@ -105,6 +105,10 @@ TEST_CASE("reviews wait, are approved and rejected, with what happens next") {
   CHECK(soon.text("/state") == "approved");
   CHECK(soon.text("/actor") == "uid:60003");
   CHECK(soon.text("/decided_at") == "2026-11-30T10:00:00Z");
+  CHECK(soon.text("/flow") == "default");
+  CHECK(soon.text("/steps/0/name") == "approval");
+  CHECK(soon.text("/steps/0/state") == "approved");
+  CHECK(soon.text("/steps/0/actor") == "uid:60003");
   CHECK(soon.text("/next/action") == "deliver");
   CHECK(office.postbox.sent.size() == 1);
   const auto later = office.ask("POST", "/v1/reviews/2/approve");
@@ -120,6 +124,18 @@ TEST_CASE("reviews wait, are approved and rejected, with what happens next") {
   CHECK(office.ask("GET", "/v1/reviews").items().empty());
   CHECK(office.ask("GET", "/v1/reviews?state=approved").each("user") == List{"1", "2"});
   CHECK(office.ask("GET", "/v1/reviews?state=rejected&limit=1").each("user") == List{"3"});
+  CHECK(office.ask("GET", "/v1/reviews/3", "", viewer()).text("/reason") == "not hired");
+  const auto again = office.ask("POST", "/v1/reviews/3/reopen");
+  CHECK(again.text("/state") == "pending");
+  CHECK(again.text("/open_steps/0") == "approval");
+  CHECK(office.ask("GET", "/v1/reviews?step=approval").each("user") == List{"3"});
+  CHECK(office.ask("GET", "/v1/reviews?step=other").items().empty());
+  CHECK(office.ask("POST", "/v1/reviews/3/approve", R"({"step":"other"})").code() == "unknown_step");
+  CHECK(office.ask("POST", "/v1/reviews/3/approve?dry_run=true", R"({"step":"approval"})").text("/state") == "approved");
+  CHECK(office.ask("GET", "/v1/reviews/3").text("/state") == "pending");
+  CHECK(office.ask("POST", "/v1/reviews/1/reopen").code() == "mail_is_out");
+  CHECK(office.ask("GET", "/v1/flows", "", viewer()).text("/items/0/steps/0/name") == "approval");
+  CHECK(office.ask("GET", "/v1/templates", "", viewer()).items().empty());
   CHECK(office.postbox.sent.size() == 1);
 }
 

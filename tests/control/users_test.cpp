@@ -190,6 +190,8 @@ TEST_CASE("the list takes every filter, and pages without leaving out or repeati
   CHECK(who("role=boss") == List{"1"});
   CHECK(who("enabled=false") == List{"2"});
   CHECK(who("connection=pending") == List{"1"});
+  CHECK(who("login_email_saved=true") == List{"1", "3"});
+  CHECK(who("login_email_saved=false") == List{"2"});
   CHECK(who("start_before=2027-01-01") == List{"1"});
   CHECK(who("start_after=2027-01-01") == List{"3"});
   CHECK(who("invitation=scheduled") == List{"3"});

@@ -169,7 +169,8 @@ public:
   std::invoke_result_t<F> on_thread(F what) {
     std::packaged_task<std::invoke_result_t<F>()> task(std::move(what));
     auto result = task.get_future();
-    boost::asio::post(io_, [&task] { task(); });
+    // The task goes with the handler: here it would be gone as soon as its result is taken, its last steps still to do.
+    boost::asio::post(io_, [task = std::move(task)]() mutable { task(); });
     return result.get();
   }
   std::future<void> stop(core::Milliseconds grace) {

@@ -28,6 +28,7 @@ struct Seen {
   std::atomic<int> waiting{0};
   std::atomic<int> cancelled{0};
   std::atomic<int> finished{0};
+  std::atomic<bool> let_go{false};  // ends /held
 };
 
 asio::awaitable<void> forever() {
@@ -108,6 +109,7 @@ asio::awaitable<HttpResponse> handle(HttpRequest request, Seen* seen) {
   } else if (request.path == "/events") {
     auto given = std::make_shared<int>(0);
     answer.stream = [given, seen] { return one_then_wait(given, seen); };
+    answer.endless = request.query_value("endless").has_value();
   } else if (request.path == "/paced") {
     auto given = std::make_shared<int>(0);
     answer.stream = [given] { return one_then_pause(given); };
@@ -128,6 +130,14 @@ asio::awaitable<HttpResponse> handle(HttpRequest request, Seen* seen) {
     co_await timer.async_wait(asio::use_awaitable);
     ++seen->finished;
     answer.body = "slow";
+  } else if (request.path == "/held") {
+    ++seen->waiting;
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    while (!seen->let_go) {
+      timer.expires_after(1ms);
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+    answer.body = "held";
   } else {
     answer.body = request.method + " " + request.path;
   }
@@ -653,18 +663,37 @@ TEST_CASE_METHOD(Fixture, "stop lets what is in progress finish, ends what is id
   idle.say(get_of("/"));
   CHECK(idle.answer().status == 200);
   RawClient busy(server.unix_path());
-  busy.say(get_of("/slow"));
+  busy.say(get_of("/held"));
   CHECK(server.eventually([&] { return seen.waiting == 1; }));
   auto stopped = server.stop(1h);  // the grace is for who is busy; nobody waits for it to be over
   CHECK(idle.closed());
+  seen.let_go = true;
   const RawAnswer answer = busy.answer();
-  CHECK(answer.body == "slow");
+  CHECK(answer.body == "held");
   CHECK(answer.says("Connection: close"));
   CHECK(stopped.wait_for(10s) == std::future_status::ready);
   CHECK_FALSE(fs::exists(server.unix_path()));
   CHECK_THROWS(RawClient(server.unix_path()));
   CHECK_THROWS(RawClient(server.port()));
   CHECK(server.connections() == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "stop waits for no stream that has no end of its own") {
+  RawClient following(server.unix_path());
+  following.say(get_of("/events?endless"));
+  CHECK(server.eventually([&] { return seen.waiting == 1; }));
+  RawClient asked_late(server.unix_path());
+  asked_late.say(get_of("/held"));
+  CHECK(server.eventually([&] { return seen.waiting == 2; }));
+  auto stopped = server.stop(1h);
+  const RawAnswer answer = following.answer();
+  CHECK(answer.body == "first\n");
+  CHECK_FALSE(answer.whole);
+  CHECK(seen.cancelled == 1);
+  seen.let_go = true;
+  CHECK(asked_late.answer().body == "held");
+  CHECK(stopped.wait_for(10s) == std::future_status::ready);
+  CHECK(server.errors().empty());
 }
 
 TEST_CASE_METHOD(Fixture, "what is not done within the grace is cancelled, requests and streams alike") {

@@ -51,7 +51,7 @@ TEST_CASE("bash completes every noun, verb and option of the command table") {
     CHECK(start.contains(word));
   }
   CHECK(offered({"us"}) == std::set<std::string>{"user"});
-  CHECK(offered({"review", ""}) == std::set<std::string>{"list", "approve", "reject"});
+  CHECK(offered({"review", ""}) == std::set<std::string>{"list", "show", "approve", "reject", "reopen"});
   const auto add = offered({"user", "add", "--"});
   for (const auto& argument : api::find("user.add")->arguments) CHECK(add.contains("--" + std::string(argument.name)));
   CHECK(add.contains("--dry-run"));

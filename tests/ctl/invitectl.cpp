@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 namespace invited::test {
@@ -25,27 +26,51 @@ struct Child {
   int err = -1;
 };
 
-[[noreturn]] void become_invitectl(const std::vector<std::string>& arguments, const Surroundings& surroundings) {
-  ::unsetenv("INVITED_SOCKET");
-  ::unsetenv("NO_COLOR");
-  ::setenv("TERM", "xterm", 1);
-  ::setenv("TZ", "UTC", 1);
-  for (const auto& entry : surroundings.environment) ::putenv(const_cast<char*>(entry.c_str()));
-  std::vector<char*> argv;
-  argv.push_back(const_cast<char*>("invitectl"));
-  for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  ::execv(INVITECTL, argv.data());
-  ::_exit(127);
-}
+// What the child needs, ready before the fork: another thread may hold the allocator's lock at that moment, and the
+// child would wait for it for ever.
+class Call {
+public:
+  Call(const std::vector<std::string>& arguments, const Surroundings& surroundings)
+      : words_{"invitectl"}, variables_(surroundings.environment) {
+    words_.insert(words_.end(), arguments.begin(), arguments.end());
+    variables_.emplace_back("TERM=xterm");
+    variables_.emplace_back("TZ=UTC");
+    // Of two entries with one name the first counts.
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+      const std::string_view text = *entry;
+      if (!text.starts_with("INVITED_SOCKET=") && !text.starts_with("NO_COLOR=")) variables_.emplace_back(text);
+    }
+    argv_ = pointers(words_);
+    envp_ = pointers(variables_);
+  }
+
+  [[noreturn]] void become() {
+    ::execve(INVITECTL, argv_.data(), envp_.data());
+    ::_exit(127);
+  }
+
+private:
+  static std::vector<char*> pointers(std::vector<std::string>& texts) {
+    std::vector<char*> all;
+    for (auto& text : texts) all.push_back(text.data());
+    all.push_back(nullptr);
+    return all;
+  }
+
+  std::vector<std::string> words_;
+  std::vector<std::string> variables_;
+  std::vector<char*> argv_;
+  std::vector<char*> envp_;
+};
 
 Child start(const std::vector<std::string>& arguments, const Surroundings& surroundings) {
+  Call call(arguments, surroundings);
   Child child;
   if (surroundings.terminal) {
     int master = -1;
     winsize size{24, 100, 0, 0};
     child.pid = ::forkpty(&master, nullptr, nullptr, &size);
-    if (child.pid == 0) become_invitectl(arguments, surroundings);
+    if (child.pid == 0) call.become();
     child.in = master;
     child.out = master;
     return child;
@@ -62,7 +87,7 @@ Child start(const std::vector<std::string>& arguments, const Surroundings& surro
     ::dup2(in[0], 0);
     ::dup2(out[1], 1);
     ::dup2(err[1], 2);
-    become_invitectl(arguments, surroundings);
+    call.become();
   }
   ::close(in[0]);
   ::close(out[1]);

@@ -80,6 +80,25 @@ TEST_CASE("a failed import is exit 1 and says why") {
   const auto outcome = import.run();
   CHECK(outcome.code == 1);
   CHECK_THAT(outcome.err, Contains("The file has no header row."));
+  CHECK(outcome.out == "");  // nothing was begun, so there is nothing to count
+}
+
+TEST_CASE("a job that failed after some rows still counts them") {
+  Import import;
+  import.daemon.stream("/v1/jobs/j1/events", {row(2, "created") + done(3, R"({"created":1})", "failed")});
+  const auto outcome = import.run();
+  CHECK(outcome.code == 1);
+  CHECK_THAT(outcome.out, Contains("1 created"));
+}
+
+TEST_CASE("a note about the file is shown among the rows and is none of them") {
+  Import import;
+  import.daemon.stream("/v1/jobs/j1/events", {"{\"seq\":0,\"event\":\"progress\",\"done\":0,\"total\":1,\"failed\":0}\n" +
+                                              row(1, "noted: columns_not_used", "Not used: \"Kön\".") +
+                                              row(2, "created") + done(3, R"({"created":1})")});
+  const auto outcome = import.run({}, {.terminal = true});
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.out, Contains("noted: columns_not_used") && Contains("1 created") && !Contains("Importing 2"));
 }
 
 TEST_CASE("with --json an import is one document with every row, in order") {
@@ -183,7 +202,7 @@ TEST_CASE("a job whose events end for good without its end is exit 69 and says h
 
 TEST_CASE("Ctrl-C leaves the job to the daemon and says how to come back") {
   Import import;
-  import.daemon.stream("/v1/jobs/j1/events", {"{\"seq\":1,\"event\":\"progress\",\"done\":1,\"total\":2}\n"},
+  import.daemon.stream("/v1/jobs/j1/events", {"{\"seq\":1,\"event\":\"progress\",\"done\":100,\"total\":200}\n"},
                        FakeDaemon::Then::hang);
   const auto outcome = import.run({}, {.interrupt_after = "50 %"});
   CHECK(outcome.code == 130);

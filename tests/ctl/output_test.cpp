@@ -184,3 +184,52 @@ TEST_CASE("an answer that could not be written is not done") {
       std::string(INVITECTL) + " --socket " + daemon.socket() + " user list --limit 2 > /dev/full 2> /dev/null";
   CHECK(WEXITSTATUS(std::system(command.c_str())) == 1);
 }
+
+TEST_CASE("a domain tells what is to be published, and what the last look found") {
+  const auto domain = [](const std::string& rest, const std::string& state) {
+    return R"({"name":"company.example","state":")" + state +
+           R"(","method":"dns","actor":"uid:0","since":"2026-07-01T08:00:00Z",
+               "record":{"name":"_invited-challenge.company.example","type":"TXT","value":"invited-verification=abc"},
+               "failing_since":null,)" +
+           rest + "}";
+  };
+  const auto added = show("/v1/domains/company.example",
+                          domain(R"("checked_at":null,"next_check_at":null,"lapses_at":null,"detail":"")", "pending"),
+                          {"domain", "show", "company.example"});
+  CHECK(added.out ==
+        "company.example: pending\n"
+        "  known by        dns\n"
+        "  since           2026-07-01 10:00 +02:00\n"
+        "  added by        uid:0\n"
+        "  record          _invited-challenge.company.example  TXT\n"
+        "  value           invited-verification=abc\n"
+        "Publish the record, then: invitectl domain verify company.example\n");
+  const auto failing = show("/v1/domains/company.example",
+                            domain(R"("checked_at":"2026-07-02T08:00:00Z","next_check_at":"2026-07-03T08:00:00Z",
+                     "lapses_at":"2026-07-05T08:00:00Z","detail":"There is no TXT record of that name.")",
+                                   "verified"),
+                            {"domain", "show", "company.example"});
+  CHECK_THAT(failing.out, Contains("last look       2026-07-02 10:00 +02:00  There is no TXT record of that name.\n") &&
+                              Contains("lapses          2026-07-05 10:00 +02:00  unless the record comes back\n") &&
+                              Contains("next look       2026-07-03 10:00 +02:00\n") && !Contains("Publish"));
+  CHECK_THAT(
+      show("/v1/domains/company.example", domain(R"("detail":"")", "lapsed"), {"domain", "show", "company.example"})
+          .out,
+      Contains("New users of this domain get mails") && Contains("Publish the record"));
+}
+
+TEST_CASE("a look that does not find the record is a failure to a script, and shows what is there instead") {
+  const auto verify = [](const std::string& found, const std::string& seen) {
+    FakeDaemon daemon;
+    daemon.answer(
+        "POST", "/v1/domains/company.example/verify", 200,
+        R"({"name":"company.example","state":"pending","check":{"found":")" + found + R"(","seen":)" + seen + "}}");
+    return invitectl({"domain", "verify", "company.example"}, {.socket = daemon.socket()});
+  };
+  CHECK(verify("right", "[]").code == 0);
+  CHECK(verify("missing", "[]").code == 1);
+  CHECK(verify("no_answer", "[]").code == 1);
+  const auto wrong = verify("wrong", R"(["v=spf1 -all","\u001b[2J"])");
+  CHECK(wrong.code == 1);
+  CHECK_THAT(wrong.out, Contains("seen instead    v=spf1 -all\n") && !Contains("\x1b"));
+}

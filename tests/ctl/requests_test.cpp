@@ -113,6 +113,13 @@ TEST_CASE("the calls of the public shape reach their paths") {
   CHECK(domain.body == json::parse(R"({"name":"company.example","method":"assertion"})"));
   CHECK(ask({"domain", "add", "company.example", "--method", "assertion", "--yes"}, "POST", "/v1/domains").body ==
         domain.body);
+  CHECK(ask({"domain", "add", "company.example"}, "POST", "/v1/domains").body ==
+        json::parse(R"({"name":"company.example"})"));
+  CHECK(ask({"domain", "add", "company.example", "--method", "dns"}, "POST", "/v1/domains").body ==
+        json::parse(R"({"name":"company.example","method":"dns"})"));
+  CHECK(ask({"domain", "show", "company.example"}, "GET", "/v1/domains/company.example").code == 0);
+  CHECK(ask({"domain", "verify", "*.company.example", "-n"}, "POST", "/v1/domains/%2A.company.example/verify").line ==
+        "POST /v1/domains/%2A.company.example/verify?dry_run=true");
   CHECK(ask({"domain", "remove", "*.company.example"}, "DELETE", "/v1/domains/%2A.company.example").code == 0);
   CHECK(ask({"review", "reject", "14", "--reason", "wrong person"}, "POST", "/v1/reviews/14/reject").body ==
         json::parse(R"({"reason":"wrong person"})"));
@@ -189,4 +196,43 @@ TEST_CASE("a page that brings nothing ends the list") {
   daemon.answer("GET", "/v1/users", 200, R"({"items":[],"next_cursor":"again"})");
   CHECK(invitectl({"user", "list", "--all", "--json"}, {.socket = daemon.socket()}).code == 0);
   CHECK(daemon.asked().size() == 1);
+}
+
+TEST_CASE("user export asks with the list's filter and writes the file to standard output as it is") {
+  FakeDaemon daemon;
+  daemon.stream("/v1/exports", {"\xEF\xBB\xBFUser-ID;Name\r\n", "14;\"A;\x1B\"\r\n"});
+  const auto outcome = invitectl({"user", "export", "--company", "north", "--connection", "connected", "--profile",
+                                  "flex-employees-users", "--language", "en", "--delimiter", "semicolon"},
+                                 {.socket = daemon.socket()});
+  CHECK(outcome.code == 0);
+  CHECK(outcome.out == "\xEF\xBB\xBFUser-ID;Name\r\n14;\"A;\x1B\"\r\n");
+  CHECK(outcome.err == "");
+  REQUIRE(daemon.asked().size() == 1);
+  CHECK(daemon.asked()[0].query == std::vector<std::pair<std::string, std::string>>{{"company", "north"},
+                                                                                    {"connection", "connected"},
+                                                                                    {"profile", "flex-employees-users"},
+                                                                                    {"language", "en"},
+                                                                                    {"delimiter", "semicolon"}});
+  CHECK(daemon.complaints() == "");
+}
+
+TEST_CASE("user export that is cut short says so and does not end well") {
+  FakeDaemon daemon;
+  daemon.stream("/v1/exports", {"User-ID;Name\r\n"}, FakeDaemon::Then::break_off);
+  const auto outcome = invitectl({"user", "export"}, {.socket = daemon.socket()});
+  CHECK(outcome.code == 69);
+  CHECK(outcome.out == "User-ID;Name\r\n");
+  CHECK_THAT(outcome.err, Catch::Contains("not the whole of it"));
+}
+
+TEST_CASE("user export has one form") {
+  FakeDaemon daemon;
+  daemon.answer("GET", "/v1/exports", 409, R"({"title":"No","detail":"An export is being written just now.","code":"export_running"})");
+  CHECK(invitectl({"user", "export", "--json"}, {.socket = daemon.socket()}).code == 2);
+  CHECK(invitectl({"user", "export", "--language", "fi"}, {.socket = daemon.socket()}).code == 2);
+  CHECK(daemon.asked().empty());
+  const auto busy = invitectl({"user", "export"}, {.socket = daemon.socket()});
+  CHECK(busy.code == 1);
+  CHECK(busy.out == "");
+  CHECK_THAT(busy.err, Catch::Contains("An export is being written just now."));
 }

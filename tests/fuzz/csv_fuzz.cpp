@@ -2,7 +2,7 @@
 // whole, and the same answer however the file is cut into pieces.
 //
 // Built and run by ./dev fuzz.
-// sources: plugins/source_file/csv.cpp
+// sources: plugins/source_file/csv.cpp plugins/source_file/profile.cpp plugins/source_file/text.cpp
 // flags: -Isdk/include -Iplugins/source_file -lcsv
 #include <cstdlib>
 #include <string>
@@ -49,9 +49,9 @@ std::string read(std::string_view bytes, std::size_t piece) {
   Recording rows;
   try {
     FileCheck check;
-    CsvReader reader(Delimiter::automatic, rows);
     for (std::size_t from = 0; from < bytes.size(); from += piece) check.feed(bytes.substr(from, piece));
     check.finish();
+    CsvReader reader(Layout{}, rows, check.looks_like_windows_1252());
     for (std::size_t from = 0; from < bytes.size(); from += piece) require(reader.feed(bytes.substr(from, piece)));
     require(reader.finish());
   } catch (const Problem& problem) {
@@ -66,7 +66,8 @@ std::string read(std::string_view bytes, std::size_t piece) {
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   // Behind a good first line most of what follows reaches the rows.
-  for (const std::string& file : {std::string(bytes), "user_id,name\n" + std::string(bytes)}) {
+  for (const std::string& file : {std::string(bytes), "user_id,name\n" + std::string(bytes),
+                                  "User-ID;Name;User is enabled;Start date;Language;Shoes\n" + std::string(bytes)}) {
     const std::string whole = read(file, file.size() + 1);
     require(read(file, 1) == whole);
     require(read(file, 7) == whole);

@@ -202,6 +202,12 @@ TEST_CASE("every way to be wrong is refused with a sentence that names it") {
       {"an\xEE\x80\x80na@example.com", "U+E000"},
       {"an\xEF\xBF\xBFna@example.com", "U+FFFF"},
       {"anna\xF0\x9F\x98\x80@example.com", "U+1F600 may not stand before the @"},
+      {"\xCC\x81"
+       "anna@example.com",
+       "the mark U+0301 has no letter to stand on"},
+      {"anna.\xCC\x81"
+       "berg@example.com",
+       "the mark U+0301 has no letter to stand on"},
       {"anna\xEF\xBC\xA0"
        "example.com",
        "has no @"},  // full-width @
@@ -291,6 +297,47 @@ TEST_CASE("a domain rule is brought to its ASCII form, with a wildcard only wher
     const auto domain = parse_domain(bad);
     if (domain) FAIL_CHECK("taken as " << *domain);
   }
+}
+
+TEST_CASE("a wildcard never covers names that strangers register, in public or with a host of theirs") {
+  CHECK(parse_domain("github.io") == std::string("github.io"));  // one company's own mail domain
+  for (const char* shared : {"*.github.io", "*.blogspot.com", "*.com", "*.co.uk", "*.kommune.no"}) {
+    CAPTURE(shared);
+    const auto domain = parse_domain(shared);
+    REQUIRE_FALSE(domain);
+    CHECK(domain.error().code == "invalid_domain");
+  }
+  CHECK(parse_domain(" *.GitHub.io\t").error().message ==
+        "\"*.github.io\": others register below github.io, so no rule may cover all of it");
+  CHECK(parse_domain("*.anna.github.io") == std::string("*.anna.github.io"));
+}
+
+TEST_CASE("the canonical form is a fixed point, whatever letter stands in the address") {
+  int taken = 0;
+  for (char32_t c = 0x21; c < 0x20000; ++c) {
+    if (c >= 0xD800 && c < 0xE000) continue;
+    std::string letter;
+    if (c < 0x80) {
+      letter = {static_cast<char>(c)};
+    } else if (c < 0x800) {
+      letter = {static_cast<char>(0xC0 | (c >> 6)), static_cast<char>(0x80 | (c & 0x3F))};
+    } else if (c < 0x10000) {
+      letter = {static_cast<char>(0xE0 | (c >> 12)), static_cast<char>(0x80 | ((c >> 6) & 0x3F)),
+                static_cast<char>(0x80 | (c & 0x3F))};
+    } else {
+      letter = {static_cast<char>(0xF0 | (c >> 18)), static_cast<char>(0x80 | ((c >> 12) & 0x3F)),
+                static_cast<char>(0x80 | ((c >> 6) & 0x3F)), static_cast<char>(0x80 | (c & 0x3F))};
+    }
+    for (const std::string& typed : {"a" + letter + "b@example.com", letter + "@example.com", "a@x" + letter + "x.com"}) {
+      const auto email = parse_email(typed);
+      if (!email) continue;
+      ++taken;
+      const auto again = parse_email(email->canonical);
+      if (again && again->canonical == email->canonical && again->domain == email->domain) continue;
+      FAIL_CHECK(typed << " becomes " << email->canonical);
+    }
+  }
+  CHECK(taken > 100'000);
 }
 
 TEST_CASE("a domain covers itself and nothing else; a wildcard covers what is below and not the name itself") {

@@ -21,6 +21,14 @@ invited_status emit(const invited_host* host, invited_call* call, std::string_vi
 }
 
 std::string shown(const SourceItem& item) {
+  if (const auto* said = std::get_if<model::Announcement>(&item)) {
+    std::string all = "announced " + std::to_string(said->rows);
+    for (const auto& [key, name] : said->columns) all += " " + key + "=" + name;
+    return all;
+  }
+  if (const auto* remark = std::get_if<model::Remark>(&item))
+    return "noted " + std::to_string(remark->line) + " " + remark->column + " " + remark->reason + " " +
+           remark->message;
   if (const auto* bad = std::get_if<BadRow>(&item))
     return "bad " + std::to_string(bad->line) + " " + bad->column + " " + bad->reason;
   const auto& record = std::get<SourceRecord>(item);
@@ -374,6 +382,27 @@ TEST_CASE("pushes reach the plugin by their kind and bring records and an answer
   CHECK(bench.wait(source.handle(push, taken.sink())).error().code == "plugin_unsupported");
 }
 
+TEST_CASE("a refused HTTP request is answered in the plugin's own words, another failure is not") {
+  Bench bench;
+  Script script;
+  invited_status status = INVITED_REJECTED;
+  script.handle = [&](const invited_host* host, invited_call* call, const invited_request*) {
+    const invited_error error{sizeof error, status, 0, text("userName is missing"), text("")};
+    host->fail(host, call, &error);
+    host->complete(host, call, status);
+  };
+  const auto instance = bench.make(script, "hr", fake::source);
+  plugin::SourceAdapter source(instance, 300s);
+  Taken taken;
+  const auto refused = bench.wait(source.handle_http({}, taken.sink())).value();
+  CHECK(refused.status == 422);
+  CHECK(refused.body == "userName is missing\n");
+  status = INVITED_RETRY;
+  const auto failed = bench.wait(source.handle_http({}, taken.sink()));
+  REQUIRE_FALSE(failed);
+  CHECK(failed.error().kind == core::ErrorKind::unavailable);
+}
+
 TEST_CASE("a source that takes one kind of push says so") {
   Bench bench;
   Script script;
@@ -412,6 +441,68 @@ TEST_CASE("an answer that is no HTTP becomes 500") {
   CHECK(instance->misbehaviour() == 6);
 }
 
+TEST_CASE("what a source says of its file comes before the rows, in the order it was said") {
+  Bench bench;
+  Script script;
+  script.handle = [&](const invited_host* host, invited_call* call, const invited_request*) {
+    const invited_pair columns[] = {{text("login_email"), text("E-post Visma Connect")}};
+    const invited_announcement what{sizeof what, 0, 2, columns, 1};
+    role(host).announce(host, call, &what);
+    role(host).note(host, call, 1, text("Kön"), text("columns_not_used"), text("One is not used."));
+    emit(host, call, "anna", 2);
+    host->complete(host, call, INVITED_OK);
+  };
+  const auto instance = bench.make(script, "hr", fake::source);
+  plugin::SourceAdapter source(instance, 300s);
+  Taken taken;
+  REQUIRE(bench.wait(source.handle({"import", "", "", ""}, taken.sink())));
+  CHECK(taken.rows == std::vector<std::string>{"announced 2 login_email=E-post Visma Connect",
+                                               "noted 1 Kön columns_not_used One is not used.", "2 user_id=anna"});
+  CHECK(instance->misbehaviour() == 0);
+}
+
+TEST_CASE("an announcement that is none is left out, and the plugin is told off") {
+  Bench bench;
+  Script script;
+  script.handle = [&](const invited_host* host, invited_call* call, const invited_request*) {
+    role(host).announce(host, call, nullptr);
+    const invited_announcement half{8, 0, 2, nullptr, 0};
+    role(host).announce(host, call, &half);
+    const invited_announcement nowhere{sizeof nowhere, 0, 2, nullptr, 1};
+    role(host).announce(host, call, &nowhere);
+    const invited_announcement unknown{sizeof unknown, 0, -7, nullptr, 0};
+    role(host).announce(host, call, &unknown);
+    host->complete(host, call, INVITED_OK);
+  };
+  const auto instance = bench.make(script, "hr", fake::source);
+  plugin::SourceAdapter source(instance, 300s);
+  Taken taken;
+  REQUIRE(bench.wait(source.handle({"import", "", "", ""}, taken.sink())));
+  CHECK(taken.rows == std::vector<std::string>{"announced -1"});
+  CHECK(instance->misbehaviour() == 3);
+}
+
+TEST_CASE("a result names the column as its file does") {
+  Bench bench;
+  Script script;
+  std::string told;
+  script.finish = [&](const invited_host* host, invited_call* call, const invited_report* report) {
+    for (std::uint64_t i = 0; i < report->result_count; ++i)
+      told += std::to_string(report->results[i]->code) + ":" + std::string(plugin::view(report->results[i]->column)) +
+              " ";
+    host->complete(host, call, INVITED_OK);
+  };
+  const auto instance = bench.make(script, "hr", fake::source);
+  plugin::SourceAdapter source(instance, 300s);
+  std::vector<model::RowResult> rows(2);
+  rows[0].outcome = model::RowOutcome::noted;
+  rows[1].outcome = model::RowOutcome::ignored;
+  rows[1].column = "login_email";
+  rows[1].file_column = "E-post Visma Connect";
+  REQUIRE(bench.wait(source.finish("c", rows)));
+  CHECK(told == "6: 4:E-post Visma Connect ");
+}
+
 TEST_CASE("an export streams its bytes and waits for who takes them") {
   Bench bench;
   Script script;
@@ -419,6 +510,8 @@ TEST_CASE("an export streams its bytes and waits for who takes them") {
   constexpr std::size_t pieces = 2000;
   script.export_records = [&](const invited_host* host, invited_call* call, const invited_export* part) {
     const std::string row(1000, static_cast<char>('a' + static_cast<char>(part->record_count)));
+    CHECK(part->option_count == 1);
+    CHECK(plugin::view(part->options[0].value) == "sv");
     for (std::size_t i = 0; i < pieces; ++i) {
       if (role(host).write(host, call, text(row)) != INVITED_OK) break;
       written += row.size();
@@ -427,11 +520,12 @@ TEST_CASE("an export streams its bytes and waits for who takes them") {
   };
   const auto instance = bench.make(script, "hr", fake::source);
   plugin::SourceAdapter source(instance, 300s);
-  plugin::ExportPart part;
+  model::ExportPart part;
+  part.options = {{"language", "sv"}};
   part.records = {SourceRecord{{{"user_id", "anna"}}, 1}, SourceRecord{}};
   std::string bytes;
   std::size_t furthest = 0;
-  const plugin::SourceAdapter::ByteSink sink = [&](std::string piece) -> asio::awaitable<void> {
+  const model::ByteSink sink = [&](std::string piece) -> asio::awaitable<void> {
     furthest = std::max<std::size_t>(furthest, written - std::min<std::size_t>(written, bytes.size()));
     bytes += piece;
     co_return;

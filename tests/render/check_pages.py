@@ -13,8 +13,8 @@ VOID = {"meta", "link", "input", "br", "hr", "img"}
 INSIDE = {"dt": "div", "dd": "div", "li": "ol", "button": "form", "main": "div", "header": "div", "footer": "div"}
 # Text and its ground, as style.css uses them.
 PAIRS = [("text", "ground"), ("text", "card"), ("quiet", "card"), ("quiet", "ground"), ("on-accent", "accent"),
-         ("on-accent", "accent-strong"), ("on-notice", "notice")]
-GRAPHIC_PAIRS = [("accent", "card"), ("accent", "tint"), ("accent", "ground")]  # focus ring, sign: 3 is enough
+         ("on-accent", "accent-strong"), ("on-notice", "notice"), ("fault", "card"), ("text", "tint")]
+GRAPHIC_PAIRS = [("field", "card"), ("accent", "card"), ("accent", "tint"), ("accent", "ground")]  # focus ring, sign: 3 is enough
 
 
 class Page(html.parser.HTMLParser):
@@ -36,7 +36,7 @@ class Page(html.parser.HTMLParser):
         for name, value in attributes:
             if name.startswith("on") or name == "style":
                 self.problem(f"<{tag}> has {name}=, which the content security policy forbids")
-            if value == "" or (value or "").startswith(("http:", "//")):
+            if (value == "" and (tag, name) != ("input", "value")) or (value or "").startswith(("http:", "//")):
                 self.problem(f"<{tag}> has a bad {name}=\"{value}\"")
         if tag in ("script", "style", "iframe", "img", "object", "base"):
             self.problem(f"<{tag}> has no place here")

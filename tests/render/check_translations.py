@@ -37,6 +37,7 @@ for path in (root / "config/templates").rglob("*.tpl"):
 used |= {"DATE_LONG"} | {f"WEEKDAY_{i}" for i in range(1, 8)} | {f"MONTH_{i}" for i in range(1, 13)}
 states = re.findall(r"\{\{#(\w+)\}\}", (root / "config/templates/page/page.html.tpl").read_text(encoding="utf-8"))
 used |= {f"{state}_HEADING" for state in states if not state.startswith(("WITH", "SIGN_", "TRY_"))}
+used |= {f"BANNER_{reason}" for reason in ("NOT_CONNECTED", "MAIL_ON_ITS_WAY", "IN_REVIEW")}  # daemon/render/banner.cpp
 problems += [f"{key} is used and not translated" for key in sorted(used - set(catalogues["en"]))]
 problems += [f"{key} is translated and not used" for key in sorted(set(catalogues["en"]) - used)]
 

@@ -17,13 +17,15 @@ using invited::core::ErrorKind;
 
 namespace {
 
-RenderedMail rendered(const VerificationMail& mail) {
+template <class AnyMail>
+RenderedMail rendered(const AnyMail& mail) {
   auto result = render_mail(sample::templates(), mail);
   if (!result) FAIL(result.error().message);
   return std::move(*result);
 }
 
-std::string refusal(const VerificationMail& mail) {
+template <class AnyMail>
+std::string refusal(const AnyMail& mail) {
   const auto result = render_mail(sample::templates(), mail);
   REQUIRE_FALSE(result);
   CHECK(result.error().kind == ErrorKind::invalid);
@@ -387,4 +389,57 @@ TEST_CASE("how long a mail takes to make", "[.speed]") {
   for (int i = 0; i < count; ++i) octets += rendered(input).bytes.size();
   const auto took = clock.monotonic() - start;
   WARN("one mail of " << octets / count << " octets: " << 1000.0 * static_cast<double>(took.count()) / count << " us");
+}
+
+TEST_CASE("\"your sign-in is ready\" says where, how and in whose words, and has no link to confirm") {
+  const Parsed mail(rendered(sample::sign_in_mail()).bytes);
+  CHECK(std::string(g_mime_message_get_subject(mail.message.get())) == "Din inloggning till Example AB är klar");
+  CHECK(mail.text() ==
+        "Hej Åsa Öberg!\n\n"
+        "Example AB har ordnat en inloggning åt dig med den här e-postadressen.\n"
+        "Du behöver inte bekräfta något.\n\n"
+        "Så väljer du ditt lösenord: gå till inloggningssidan, välj ”Glömt\n"
+        "lösenordet?” och skriv in asa.oberg@example.com.\n\n"
+        "https://login.example.com/start?a=1&b=2\n\n"
+        "Ring växeln om du inte kommer in.\n\n"
+        "Väntade du dig inte det här? Fråga din HR-kontakt på Example AB.\n\n"
+        "Det här mejlet skickades automatiskt på uppdrag av Example AB till\n"
+        "asa.oberg@example.com.\n");
+  CHECK_THAT(mail.html(), Contains("href=\"https://login.example.com/start?a=1&amp;b=2\""));
+  CHECK(header_names(rendered(sample::sign_in_mail()).bytes) == usual_headers);
+  auto english = sample::sign_in_mail();
+  english.locale = Locale::en;
+  english.to.name.clear();
+  const Parsed other(rendered(english).bytes);
+  CHECK(std::string(g_mime_message_get_subject(other.message.get())) == "Your sign-in to Example AB is ready");
+  CHECK(other.text().starts_with("Hello,\n\nExample AB has set up a sign-in for you"));
+}
+
+TEST_CASE("\"your sign-in is ready\" leaves out what there is not, and what is no address of a page") {
+  auto input = sample::sign_in_mail();
+  input.help.clear();
+  for (const std::string url : {"", "javascript:alert(1)", "https://login.example.com/\"><b>", "https://login example.com"}) {
+    CAPTURE(url);
+    input.sign_in_url = url;
+    const Parsed mail(rendered(input).bytes);
+    CHECK_THAT(mail.text(), !Contains("http"));
+    CHECK_THAT(mail.html(), !Contains("href"));
+    CHECK_THAT(mail.text(), !Contains("\n\n\n"));
+  }
+}
+
+TEST_CASE("\"your sign-in is ready\" is held to the same rules as every mail") {
+  auto input = sample::sign_in_mail();
+  input.help = "<b>bold</b> & more";
+  CHECK_THAT(Parsed(rendered(input).bytes).html(), Contains("&lt;b&gt;bold&lt;/b&gt; &amp; more"));
+  input.help = "one\nBcc: x";
+  CHECK_THAT(refusal(input), Contains("help has U+000A"));
+  input.help = std::string(2'001, 'x');
+  CHECK_THAT(refusal(input), Contains("help is 2001 octets long"));
+  input = sample::sign_in_mail();
+  input.to.address = "no address";
+  CHECK_THAT(refusal(input), Contains("to.address"));
+  input = sample::sign_in_mail();
+  input.organisation.clear();
+  CHECK_THAT(refusal(input), Contains("organisation is empty"));
 }

@@ -33,7 +33,7 @@ TEST_CASE("the first page asks for the press of a button and does nothing by its
   CHECK_THAT(html, Contains("a***@example.com"));
   CHECK_THAT(html, Contains("Tuesday 27 October 2026 (Stockholm time)"));
   CHECK_THAT(html, Contains("<p class=\"organisation\">Example AB</p>"));
-  CHECK_THAT(html, !Contains("open too long"));
+  CHECK_THAT(html, !Contains("Nothing has happened yet"));
   for (const auto* never : {"<script", "onload", "onclick", "javascript:", "http-equiv", " autofocus", "style=\""})
     CHECK_THAT(html, !Contains(never));
 }
@@ -42,23 +42,23 @@ TEST_CASE("a nonce that is no longer good is explained on the form") {
   auto page = confirm();
   page.try_again = true;
   CHECK_THAT(shown(page),
-             Contains("role=\"alert\">The page had been open too long. Please press the button once more."));
+             Contains("role=\"alert\">Nothing has happened yet. Please press the button once more."));
 }
 
 TEST_CASE("after confirming, the page tells how to choose a password, with the way there") {
-  const auto html = shown(ConnectedPage{"https://login.example.com/start?a=1&b=2"});
+  const auto html = shown(ConnectedPage{"https://login.example.com/start?a=1&b=2", ""});
   CHECK_THAT(html, Contains("Forgot your password?"));
   CHECK_THAT(html, Contains("href=\"https://login.example.com/start?a=1&amp;b=2\""));
-  const auto swedish = shown(ConnectedPage{"https://login.example.com"}, Locale::sv);
+  const auto swedish = shown(ConnectedPage{"https://login.example.com", ""}, Locale::sv);
   CHECK_THAT(swedish, Contains("Glömt lösenordet?"));
   CHECK_THAT(swedish, Contains("<html lang=\"sv\">"));
 }
 
 TEST_CASE("a second use says: already connected, sign in here") {
-  const auto html = shown(UsedPage{"https://login.example.com"});
+  const auto html = shown(UsedPage{"https://login.example.com", ""});
   CHECK_THAT(html, Contains("<h1>You are already connected</h1>"));
   CHECK_THAT(html, Contains(">Sign in here</a>"));
-  CHECK_THAT(shown(UsedPage{"https://login.example.com"}, Locale::sv), Contains("<h1>Du är redan ansluten</h1>"));
+  CHECK_THAT(shown(UsedPage{"https://login.example.com", ""}, Locale::sv), Contains("<h1>Du är redan ansluten</h1>"));
 }
 
 TEST_CASE("with the provider away, the page says that the confirmation is stored and the account follows") {
@@ -148,4 +148,42 @@ TEST_CASE("the style sheet is one file that loads nothing") {
   CHECK_THAT(css, Contains("prefers-color-scheme: dark"));
   CHECK_THAT(css, !Contains("url("));
   CHECK_THAT(css, !Contains("@import"));
+}
+
+TEST_CASE("the company's own words on signing in stand on the pages that lead there, escaped") {
+  const std::string help = "Call <b>0123</b> & ask";
+  for (const PageState& state : {PageState(ConnectedPage{"https://login.example.com", help}),
+                                 PageState(UsedPage{"https://login.example.com", help})})
+    CHECK_THAT(shown(state), Contains("<p class=\"help\">Call &lt;b&gt;0123&lt;/b&gt; &amp; ask</p>"));
+  CHECK_THAT(shown(ConnectedPage{"https://login.example.com", ""}), !Contains("class=\"help\""));
+}
+
+TEST_CASE("the address form keeps what was typed, escaped, and says what is wrong beside the field it is about") {
+  using Fault = AddressFormPage::Fault;
+  AddressFormPage page{.form = {"?", "nonce-1"}, .typed = "\"><b>a", .typed_again = "b@example.com"};
+  const auto fresh = shown(page);
+  CHECK_THAT(fresh, Contains("value=\"&quot;&gt;&lt;b&gt;a\""));
+  CHECK_THAT(fresh, Contains("value=\"b@example.com\""));
+  CHECK_THAT(fresh, !Contains("aria-invalid"));
+  CHECK_THAT(fresh, !Contains("role=\"alert\""));
+  for (const auto& [fault, field] : {std::pair(Fault::invalid, "email-fault"), std::pair(Fault::unusable, "email-fault"),
+                                     std::pair(Fault::mismatch, "confirm-fault")}) {
+    page.fault = fault;
+    const auto html = shown(page, Locale::sv);
+    CHECK_THAT(html, Contains(std::string("aria-invalid=\"true\" aria-describedby=\"") + field + "\""));
+    CHECK_THAT(html, Contains(std::string("id=\"") + field + "\" role=\"alert\""));
+  }
+  page.fault = Fault::unusable;
+  const auto html = shown(page);
+  const auto words = html.substr(html.find("role=\"alert\""), 160);
+  for (const auto* never : {"taken", "someone", "already", "belongs"}) CHECK_THAT(words, !Contains(never));
+}
+
+TEST_CASE("the address form says what is saved until something is wrong with what was posted") {
+  AddressFormPage page{.form = {"?", "n"}, .masked_address = "a***@example.com"};
+  CHECK_THAT(shown(page), Contains("Saved address: a***@example.com"));
+  page.mail_is_out = true;
+  CHECK_THAT(shown(page), Contains("A mail was sent to a***@example.com"));
+  page.fault = AddressFormPage::Fault::invalid;
+  CHECK_THAT(shown(page), !Contains("a***@example.com"));
 }

@@ -43,4 +43,19 @@ inline VerificationMail mail() {
   return mail;
 }
 
+inline SignInReadyMail sign_in_mail() {
+  const VerificationMail like = mail();
+  SignInReadyMail mail;
+  mail.from = like.from;
+  mail.to = like.to;
+  mail.organisation = like.organisation;
+  mail.locale = like.locale;
+  mail.sign_in_url = "https://login.example.com/start?a=1&b=2";
+  mail.help = "Ring växeln om du inte kommer in.";
+  mail.zone = like.zone;
+  mail.message_id = like.message_id;
+  mail.date = like.date;
+  return mail;
+}
+
 }  // namespace invited::render::sample

@@ -28,11 +28,19 @@ int main(int argc, char** argv) {
   const ConfirmPage confirm{.form = form, .masked_address = "a***@example.com", .last_day = day};
   auto again = confirm;
   again.try_again = true;
+  const std::string help = "Lösenordet är det som du har i e-posten. The password is the one of your mail.";
+  using Fault = AddressFormPage::Fault;
+  const auto typed = [&](Fault fault) {
+    return AddressFormPage{
+        .form = form, .fault = fault, .typed = "anna.berg@example.com", .typed_again = "anna.bert@example.com"};
+  };
   const std::vector<std::pair<std::string, PageState>> states{
       {"confirm", confirm},
       {"confirm-again", again},
-      {"connected", ConnectedPage{sign_in}},
-      {"used", UsedPage{sign_in}},
+      {"connected", ConnectedPage{sign_in, ""}},
+      {"connected-help", ConnectedPage{sign_in, help}},
+      {"used", UsedPage{sign_in, ""}},
+      {"used-help", UsedPage{sign_in, help}},
       {"connecting", ConnectingPage{}},
       {"expired", ExpiredPage{form, day}},
       {"expired-ask", ExpiredPage{std::nullopt, day}},
@@ -41,6 +49,16 @@ int main(int argc, char** argv) {
       {"superseded-unsent", SupersededPage{}},
       {"revoked", RevokedPage{}},
       {"unknown", UnknownPage{}},
+      {"address", AddressFormPage{.form = form}},
+      {"address-saved", AddressFormPage{.form = form, .masked_address = "a***@example.com"}},
+      {"address-mail-out", AddressFormPage{.form = form, .masked_address = "a***@example.com", .mail_is_out = true}},
+      {"address-invalid", typed(Fault::invalid)},
+      {"address-mismatch", typed(Fault::mismatch)},
+      {"address-unusable", typed(Fault::unusable)},
+      {"address-again", AddressFormPage{.form = form, .try_again = true, .typed = "anna@example.com"}},
+      {"sent", AddressSentPage{"a***@example.com"}},
+      {"saved", AddressSavedPage{"a***@example.com"}},
+      {"over", PageOverPage{}},
       {"too-many", TooManyRequestsPage{}},
       {"unavailable", UnavailablePage{}},
       {"not-found", NotFoundPage{}},

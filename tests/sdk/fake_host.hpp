@@ -39,7 +39,9 @@ struct Call {
   int touched_after_end = 0;
 
   std::vector<RowSeen> rows;
-  std::vector<std::string> rejected;
+  std::vector<std::string> rejected, noted;
+  std::int64_t announced_rows = -2;  // -2: nothing was announced
+  std::map<std::string, std::string> announced;
   std::string cursor = "none";
   bool more = false, settle = false;
   std::int32_t http_status = 0;
@@ -206,7 +208,18 @@ private:
         touch(host, raw).written += str(bytes);
         return INVITED_OK;
       },
-      [](const invited_host* host) { ++of(host).changed; }};
+      [](const invited_host* host) { ++of(host).changed; },
+      [](const invited_host* host, invited_call* raw, const invited_announcement* what) {
+        Call& call = touch(host, raw);
+        call.announced_rows = what->rows;
+        for (std::uint64_t i = 0; i < what->column_count; ++i)
+          call.announced[str(what->columns[i].key)] = str(what->columns[i].value);
+      },
+      [](const invited_host* host, invited_call* raw, std::int64_t line, invited_str column, invited_str reason,
+         invited_str message) {
+        touch(host, raw).noted.push_back(std::to_string(line) + "/" + str(column) + "/" + str(reason) + "/" +
+                                         str(message));
+      }};
 
   static constexpr invited_transport_host transport_{
       sizeof(invited_transport_host), 0,

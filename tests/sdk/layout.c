@@ -113,6 +113,7 @@ VALUE(INVITED_RESULT_UPDATED, 2);
 VALUE(INVITED_RESULT_UNCHANGED, 3);
 VALUE(INVITED_RESULT_IGNORED, 4);
 VALUE(INVITED_RESULT_REJECTED, 5);
+VALUE(INVITED_RESULT_NOTED, 6);
 TEXT(INVITED_KEY_USER_ID, "user_id");
 TEXT(INVITED_KEY_NAME, "name");
 TEXT(INVITED_KEY_GIVEN_NAME, "given_name");
@@ -135,6 +136,8 @@ TEXT(INVITED_KEY_ENABLED, "enabled");
 TEXT(INVITED_KEY_IN_REVIEW, "in_review");
 TEXT(INVITED_KEY_WITHDRAWN, "withdrawn");
 TEXT(INVITED_KEY_VERSION, "version");
+TEXT(INVITED_KEY_COMPANY_NAME, "company_name");
+TEXT(INVITED_KEY_AUTHORISED_COMPANY_NAMES, "authorised_company_names");
 
 SIZE(invited_record, 32);
 FIELD(invited_record, struct_size, 0, uint32_t);
@@ -142,6 +145,13 @@ FIELD(invited_record, reserved, 4, uint32_t);
 FIELD(invited_record, line, 8, int64_t);
 FIELD(invited_record, fields, 16, const invited_pair*);
 FIELD(invited_record, field_count, 24, uint64_t);
+
+SIZE(invited_announcement, 32);
+FIELD(invited_announcement, struct_size, 0, uint32_t);
+FIELD(invited_announcement, reserved, 4, uint32_t);
+FIELD(invited_announcement, rows, 8, int64_t);
+FIELD(invited_announcement, columns, 16, const invited_pair*);
+FIELD(invited_announcement, column_count, 24, uint64_t);
 
 SIZE(invited_request, 120);
 FIELD(invited_request, struct_size, 0, uint32_t);
@@ -155,7 +165,7 @@ FIELD(invited_request, query, 88, invited_str);
 FIELD(invited_request, headers, 104, const invited_pair*);
 FIELD(invited_request, header_count, 112, uint64_t);
 
-SIZE(invited_export, 48);
+SIZE(invited_export, 64);
 FIELD(invited_export, struct_size, 0, uint32_t);
 FIELD(invited_export, first, 4, int32_t);
 FIELD(invited_export, last, 8, int32_t);
@@ -163,6 +173,8 @@ FIELD(invited_export, reserved, 12, int32_t);
 FIELD(invited_export, format, 16, invited_str);
 FIELD(invited_export, records, 32, const invited_record* const*);
 FIELD(invited_export, record_count, 40, uint64_t);
+FIELD(invited_export, options, 48, const invited_pair*);
+FIELD(invited_export, option_count, 56, uint64_t);
 
 SIZE(invited_row_result, 80);
 FIELD(invited_row_result, struct_size, 0, uint32_t);
@@ -189,7 +201,7 @@ FIELD(invited_source, handle, 24, void (*)(void* self, invited_call* call, const
 FIELD(invited_source, export_records, 32, void (*)(void* self, invited_call* call, const invited_export* part));
 FIELD(invited_source, finish, 40, void (*)(void* self, invited_call* call, const invited_report* report));
 
-SIZE(invited_source_host, 56);
+SIZE(invited_source_host, 72);
 FIELD(invited_source_host, struct_size, 0, uint32_t);
 FIELD(invited_source_host, reserved, 4, uint32_t);
 FIELD(invited_source_host, emit, 8,
@@ -205,6 +217,11 @@ FIELD(invited_source_host, respond, 32,
 FIELD(invited_source_host, write, 40,
       invited_status (*)(const invited_host* host, invited_call* call, invited_str bytes));
 FIELD(invited_source_host, source_changed, 48, void (*)(const invited_host* host));
+FIELD(invited_source_host, announce, 56,
+      void (*)(const invited_host* host, invited_call* call, const invited_announcement* what));
+FIELD(invited_source_host, note, 64,
+      void (*)(const invited_host* host, invited_call* call, int64_t line, invited_str column, invited_str reason,
+               invited_str message));
 
 /* ---- transport.h ---- */
 VALUE(INVITED_TRANSPORT_SETTLED, 1);

@@ -1,3 +1,4 @@
+#include <array>
 #include <catch2/catch.hpp>
 #include <stdexcept>
 #include <thread>
@@ -101,7 +102,10 @@ public:
   void on_record(std::string_view json, invited::Intake& out) override {
     static_cast<void>(out.emit(invited::Record().set("user_id", Json::parse(json).text("user_id"))));
   }
-  void on_import(const invited::ImportFile& file, invited::Intake&) override {
+  void on_import(const invited::ImportFile& file, invited::Intake& out) override {
+    const std::array<invited_pair, 1> columns{{{invited::borrow("name"), invited::borrow("Namn")}}};
+    out.announce(7, columns);
+    out.note(1, "x", "columns_not_used", "One is not used.");
     seen = std::string(file.bytes) + "|" + std::string(file.format) + "|" + std::string(file.file_name);
   }
   invited::HttpReply on_http(const invited::HttpPush& push, invited::Intake&) override {
@@ -115,6 +119,7 @@ public:
       static_cast<void>(out.write(std::to_string(record.line) + std::string(record.find("user_id").value_or("?")) +
                                   (record.find("name") ? "!" : "")));
     static_cast<void>(out.write(part.last ? " last" : ""));
+    static_cast<void>(out.write(part.option("language")));
   }
   std::string seen;
   invited::Host host_;
@@ -394,8 +399,12 @@ TEST_CASE("pushes arrive by their kind") {
   request.body = s("bytes");
   request.format = s("csv");
   request.file_name = s("users.csv");
-  CHECK(handle(host, source, request).status == INVITED_OK);
+  const fake::Call& import = handle(host, source, request);
+  CHECK(import.status == INVITED_OK);
   CHECK(source.object().seen == "bytes|csv|users.csv");
+  CHECK(import.announced_rows == 7);
+  CHECK(import.announced == std::map<std::string, std::string>{{"name", "Namn"}});
+  CHECK(import.noted == std::vector<std::string>{"1/x/columns_not_used/One is not used."});
 
   const invited_pair header{s("x-a"), s("7")};
   request.kind = INVITED_REQUEST_HTTP;
@@ -446,13 +455,14 @@ TEST_CASE("an export arrives in parts and stops when told") {
   const invited_record one{sizeof one, 0, 1, fields, 2};
   const invited_record two{sizeof two, 0, 2, fields, 1};
   const invited_record* const records[] = {&one, &two};
-  invited_export part{sizeof part, 1, 0, 0, {}, records, 2};
+  invited_export part{sizeof part, 1, 0, 0, {}, records, 2, nullptr, 0};
   const auto run = [&]() -> fake::Call& {
     return host.operation([&](invited_call* raw) { source.operations().export_records(source.self(), raw, &part); });
   };
   CHECK(run().written == "first 1u!2u");
-  part = {sizeof part, 0, 1, 0, {}, nullptr, 0};
-  CHECK(run().written == " last");
+  const invited_pair options[] = {{s("delimiter"), s("tab")}, {s("language"), s("sv")}};
+  part = {sizeof part, 0, 1, 0, {}, nullptr, 0, options, 2};
+  CHECK(run().written == " lastsv");
   host.stop_after_rows = 0;
   CHECK(run().status == INVITED_CANCELLED);
 }

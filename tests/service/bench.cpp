@@ -106,6 +106,10 @@ core::Result<model::OutgoingMail> PlainWriter::write(const service::MailFacts& f
   if (!broken.empty()) return core::fail(core::ErrorKind::internal, "template", broken);
   model::OutgoingMail mail;
   mail.envelope_to = facts.invitation.login_email_canonical;
+  if (facts.delivery.kind == model::DeliveryKind::sign_in_ready) {
+    mail.bytes = facts.user.user_id + "\nsign in\n" + policy.sign_in.address(facts.provider_url) + link + "\n";
+    return mail;
+  }
   mail.bytes = facts.user.user_id + "\n" + link + "\n" +
                model::to_text(model::link_last_day(now, policy.zone, policy.valid_days)) + "\n";
   return mail;
@@ -129,7 +133,8 @@ model::Policies stockholm(const std::function<void(model::Policy&)>& change) {
   return {policy, {{"north", north}}};
 }
 
-Bench::Bench(model::Policies policies, core::Milliseconds cooldown, int renewals_per_hour)
+Bench::Bench(model::Policies policies, core::Milliseconds cooldown, int renewals_per_hour,
+             model::Brakes brakes)
     : db(watched_database()),
       store(std::in_place, *db, io.get_executor(), store::Store::Mode::inline_,
             [](const std::string& what) { throw std::runtime_error("the store gave up: " + what); }),
@@ -144,15 +149,17 @@ Bench::Bench(model::Policies policies, core::Milliseconds cooldown, int renewals
                 scope_errors.push_back(std::string(name) + ": " + e.what());
               }
             }),
+      batches(*store, clock, planner, brakes),
       intake(*store, clock, planner),
       users(*store, clock, planner),
       reviews(*store, clock, planner),
       links(*store, clock, planner, tokens, renewals_per_hour),
-      domains(*store, clock, io.get_executor(), planner),
+      domains(*store, clock, io.get_executor(), planner, dns),
       bulk(*store, clock, planner, cooldown),
       sweep(*store, clock, planner),
-      scheduler(*store, clock, io.get_executor(), planner, gate),
+      scheduler(*store, clock, io.get_executor(), planner, batches, gate),
       connecting(*store, clock, random, io.get_executor(), planner, identity),
+      self_service(*store, clock, planner, tokens, "https://invite.example.com", std::chrono::minutes{30}),
       queries(*store, clock, planner) {
   restart();
 }

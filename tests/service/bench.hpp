@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "service/batches.hpp"
 #include "service/bulk.hpp"
 #include "service/connecting.hpp"
 #include "service/delivery.hpp"
@@ -25,10 +26,12 @@
 #include "service/queries.hpp"
 #include "service/reviews.hpp"
 #include "service/scheduler.hpp"
+#include "service/self_service.hpp"
 #include "service/sweep.hpp"
 #include "service/users.hpp"
 #include "support/manual_clock.hpp"
 #include "support/run.hpp"
+#include "support/scripted_dns.hpp"
 #include "support/seeded_random.hpp"
 
 namespace invited::test {
@@ -75,7 +78,7 @@ private:
   std::string name_ = "directory";
 };
 
-// Link, Message-ID and the last day, one a line; enough to follow a mail.
+// User-id, link and the last day, one a line; of the other kind of mail user-id, "sign in" and the addresses.
 class PlainWriter final : public service::MailWriter {
 public:
   std::string broken;  // not empty: why no mail can be made
@@ -88,7 +91,7 @@ model::Policies stockholm(const std::function<void(model::Policy&)>& change = {}
 
 struct Bench {
   explicit Bench(model::Policies policies = stockholm(), core::Milliseconds cooldown = std::chrono::minutes{10},
-                 int renewals_per_hour = 4);
+                 int renewals_per_hour = 4, model::Brakes brakes = {});
   ~Bench();
 
   // Moves wall time there (backwards, too).
@@ -136,15 +139,18 @@ struct Bench {
   service::SendingGate gate;
   std::optional<core::TaskScope> scope;
   std::vector<std::string> scope_errors;
+  service::Batches batches;
   service::Intake intake;
   service::Users users;
   service::Reviews reviews;
   service::Links links;
+  ScriptedDns dns;
   service::Domains domains;
   service::Bulk bulk;
   service::Sweep sweep;
   service::Scheduler scheduler;
   service::Connecting connecting;
+  service::SelfService self_service;
   service::Queries queries;
   std::optional<service::Delivery> outbox;
 };

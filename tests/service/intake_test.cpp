@@ -232,13 +232,13 @@ TEST_CASE("a source is read to its end; its cursor is durable before it is told 
   Bench b;
   FileSource source;
   source.file = {person("1"), person("2")};
-  service::Fetching fetching(*b.store, b.clock, b.io.get_executor(), b.intake, b.gate, {&source});
+  service::Fetching fetching(*b.store, b.clock, b.io.get_executor(), b.intake, b.batches, b.gate, {&source});
   CHECK_FALSE(b.gate.open());
   int applied = 0;
   fetching.on_applied([&] { ++applied; });
   const auto rows = b.go(fetching.sync("hr", {}));
   REQUIRE(rows);
-  CHECK(*rows == 2);
+  CHECK(rows->rows == 2);
   CHECK(source.fetches == 2);
   CHECK(source.finished == Words{"1 created", "1 created"});
   CHECK(store::meta::cursor(*b.db, "hr") == "1");
@@ -251,7 +251,7 @@ TEST_CASE("a source that is down opens the gate all the same and is named with i
   Bench b;
   FileSource source;
   source.broken = true;
-  service::Fetching fetching(*b.store, b.clock, b.io.get_executor(), b.intake, b.gate, {&source});
+  service::Fetching fetching(*b.store, b.clock, b.io.get_executor(), b.intake, b.batches, b.gate, {&source});
   core::TaskScope scope(b.io.get_executor(), {});
   fetching.start(scope);
   test::settle(b.io);
@@ -270,7 +270,7 @@ TEST_CASE("a source that is down opens the gate all the same and is named with i
 TEST_CASE("a push goes through the same intake, dry or not") {
   Bench b;
   FileSource source;
-  service::Fetching fetching(*b.store, b.clock, b.io.get_executor(), b.intake, b.gate, {&source});
+  service::Fetching fetching(*b.store, b.clock, b.io.get_executor(), b.intake, b.batches, b.gate, {&source});
   CHECK(fetching.taker_of("record") == "hr");
   CHECK(fetching.taker_of("import").empty());
   service::IntakeContext dry{.source = "hr", .actor = "uid:0", .dry_run = true};

@@ -126,13 +126,13 @@ TEST_CASE("W3: nothing is sent before the last approval; W1 or W2 applies in tha
   b.pump();
   CHECK(b.transport.mails.empty());
   CHECK(b.send("soon") == "in_review");
-  for (const std::string id : {"soon", "later", "missed"}) CHECK(b.go(b.reviews.approve(id, by_admin)));
+  for (const std::string id : {"soon", "later", "missed"}) CHECK(b.go(b.reviews.approve(id, "", by_admin)));
   CHECK(b.state("soon") == "released");
   CHECK(b.state("later") == "scheduled");
   CHECK(b.state("missed") == "released");
   b.pump();
   CHECK(b.transport.mails.size() == 2);
-  const auto again = b.go(b.reviews.approve("soon", by_admin));
+  const auto again = b.go(b.reviews.approve("soon", "", by_admin));
   REQUIRE_FALSE(again);
   CHECK(again.error().code == "not_in_review");
 }
@@ -150,7 +150,7 @@ TEST_CASE(
   CHECK(b.connection("clerk") == "connected");
   CHECK(b.state("reviewed") == "draft");
   CHECK(b.send("reviewed") == "in_review");
-  CHECK(b.go(b.reviews.approve("reviewed", by_admin)));
+  CHECK(b.go(b.reviews.approve("reviewed", "", by_admin)));
   b.pump();
   CHECK(b.connection("reviewed") == "connected");
   REQUIRE(b.go(b.users.disconnect("clerk", by_admin)));
@@ -372,7 +372,7 @@ TEST_CASE("W14: for every user there is an answer to what happens next, with a s
   CHECK(answer("reviewed") == "in_review");
   CHECK(answer("sent") == "link_open");
   CHECK(answer("clerk") == "not_a_hire");
-  const auto plan = b.go(b.queries.plan(b.clock.now() + std::chrono::hours{24 * 60}, 100));
+  const auto plan = b.go(b.queries.plan(b.clock.now() + std::chrono::hours{24 * 60}, std::nullopt, 100));
   Words acts;
   for (const auto& item : plan.items)
     acts.push_back(item.user_id + " " + std::string(model::to_text(item.decision.action)));

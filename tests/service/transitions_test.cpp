@@ -28,7 +28,7 @@ struct Office : Bench {
     REQUIRE(go(domains.assert_verified("example.com", by_admin)));
     go(domains.pass());
   }
-  void approve() { REQUIRE(go(reviews.approve("a", by_admin))); }
+  void approve() { REQUIRE(go(reviews.approve("a", "", by_admin))); }
   void change_email() { row({{"user_id", "a"}, {"login_email", "b@example.com"}}); }
   void disable() { REQUIRE(go(users.set_enabled("a", false, by_admin))); }
   void revoke() { REQUIRE(go(users.revoke(invitation("a").key, by_admin))); }

@@ -36,7 +36,7 @@ TEST_CASE("a dry run answers as the real one and changes nothing") {
   CHECK(b.go(b.users.revoke(b.invitation("a").key, dry)));
   CHECK(b.go(b.users.disconnect("a", dry)));
   CHECK(b.go(b.users.discard(b.invitation("r").key, dry)));
-  CHECK(b.go(b.reviews.approve("r", dry))->released);
+  CHECK(b.go(b.reviews.approve("r", "", dry))->released);
   CHECK(b.go(b.reviews.reject("r", "no", dry)));
   CHECK(b.go(b.domains.assert_verified("example.com", dry)));
   b.go(b.domains.pass());
@@ -49,7 +49,7 @@ TEST_CASE("every verb says when there is no such user or invitation") {
   CHECK(b.go(b.users.set_enabled("x", true, by_admin)).error().code == "unknown_user");
   CHECK(b.go(b.users.disconnect("x", by_admin)).error().code == "unknown_user");
   CHECK(b.go(b.users.reset_password("x", by_admin)).error().code == "unknown_user");
-  CHECK(b.go(b.reviews.approve("x", by_admin)).error().code == "unknown_user");
+  CHECK(b.go(b.reviews.approve("x", "", by_admin)).error().code == "unknown_user");
   CHECK(b.go(b.reviews.reject("a", "", by_admin)).error().code == "not_in_review");
   const auto nobody = b.planner->new_id();
   CHECK(b.go(b.users.release(nobody, by_admin)).error().code == "unknown_invitation");
@@ -61,7 +61,7 @@ TEST_CASE("what a person revoked or discarded does not begin again by itself") {
   Office b;
   REQUIRE(b.go(b.users.revoke(b.invitation("a").key, by_admin)));
   b.row({{"user_id", "a"}, {"department", "Sales"}});
-  REQUIRE(b.go(b.reviews.approve("r", by_admin)));
+  REQUIRE(b.go(b.reviews.approve("r", "", by_admin)));
   REQUIRE(b.go(b.users.discard(b.invitation("r").key, by_admin)));
   b.row({{"user_id", "r"}, {"department", "Sales"}});
   b.pump();

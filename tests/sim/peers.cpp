@@ -178,6 +178,28 @@ model::awaitable<ProviderAnswer> Provider::lookup(std::string external_id) {
                            .found = world_.accounts.contains(external_id)};
 }
 
+// ---- the DNS
+
+model::awaitable<core::Result<std::vector<std::string>>> Resolver::txt(std::string name) {
+  if (world_.chance(world_.faults.dns_slow)) co_await world_.clock.sleep_for(world_.between(100ms, 30s));
+  if (world_.chance(world_.faults.dns_silent))
+    co_return core::fail(core::ErrorKind::unavailable, "dns_unavailable", "No DNS server answered in time.");
+  std::vector<std::string> records;
+  Proof& proof = world_.proof;
+  if (name == proof.name) {
+    proof.denied_before = proof.denied_since;
+    if (proof.published) {
+      records = {"v=spf1 -all", proof.value};
+      proof.seen = true;
+      proof.denied_since.reset();
+    } else if (!proof.denied_since) {
+      proof.denied_since = world_.now();
+    }
+  }
+  world_.log("dns: " + name + (records.empty() ? " is not there" : " is there"));
+  co_return records;
+}
+
 // ---- the HR system
 
 void HrSystem::publish(Person& person) {

@@ -67,6 +67,15 @@ private:
   std::string name_ = "provider";
 };
 
+class Resolver final : public model::Dns {
+public:
+  explicit Resolver(World& world) : world_(world) {}
+  model::awaitable<core::Result<std::vector<std::string>>> txt(std::string name) override;
+
+private:
+  World& world_;
+};
+
 class HrSystem final : public model::Source {
 public:
   explicit HrSystem(World& world) : world_(world) {}

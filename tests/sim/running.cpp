@@ -36,7 +36,7 @@ boost::asio::awaitable<void> run_plan(service::Bulk* bulk, Id plan) {
 }  // namespace
 
 Running::Running(store::Db& db, World& world, core::Random& random, const core::TokenRing& tokens,
-                 service::MailWriter& writer, Relay& relay, Provider& provider, HrSystem& hr)
+                 service::MailWriter& writer, Relay& relay, Provider& provider, Resolver& dns, HrSystem& hr)
     : world_(world) {
   core::Clock& clock = world.clock;
   const boost::asio::any_io_executor executor = io_->get_executor();
@@ -50,9 +50,10 @@ Running::Running(store::Db& db, World& world, core::Random& random, const core::
       world_.violate("services", std::string(name) + " ended: " + e.what());
     }
   });
+  batches.emplace(*store_, clock, planner_, brakes);
   intake_.emplace(*store_, clock, planner_);
-  fetching_.emplace(*store_, clock, executor, *intake_, gate_, std::vector<model::Source*>{&hr});
-  scheduler_.emplace(*store_, clock, executor, planner_, gate_);
+  fetching_.emplace(*store_, clock, executor, *intake_, *batches, gate_, std::vector<model::Source*>{&hr});
+  scheduler_.emplace(*store_, clock, executor, planner_, *batches, gate_);
   delivery_.emplace(*store_, clock, random, executor, planner_, tokens, writer, relay, gate_, *scope_,
                     planner_->new_id(), service::DeliverySettings{.base_url = "https://invite.example.com"});
   connecting_.emplace(*store_, clock, random, executor, planner_, provider);
@@ -60,7 +61,7 @@ Running::Running(store::Db& db, World& world, core::Random& random, const core::
   users.emplace(*store_, clock, planner_);
   reviews.emplace(*store_, clock, planner_);
   links.emplace(*store_, clock, planner_, tokens, 4);
-  domains.emplace(*store_, clock, executor, planner_);
+  domains.emplace(*store_, clock, executor, planner_, dns, domain_settings());
   bulk.emplace(*store_, clock, planner_, 10min);
 
   const auto work = [this] {
@@ -86,6 +87,7 @@ Running::Running(store::Db& db, World& world, core::Random& random, const core::
   scope_->spawn("connecting", connecting_->run());
   scope_->spawn("sweep", sweep_->run());
   scope_->spawn("domains", domains->run());
+  scope_->spawn("domain checks", domains->run_checks());
   fetching_->start(*scope_);
   scope_->spawn("interrupted bulk sends", resume_bulk(this, &*bulk));
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "service/batches.hpp"
 #include "service/bulk.hpp"
 #include "service/connecting.hpp"
 #include "service/delivery.hpp"
@@ -21,10 +22,17 @@
 
 namespace invited::sim {
 
+// A domain lapses within the days of a run.
+inline service::DomainSettings domain_settings() {
+  return {.recheck = std::chrono::hours{12},
+          .pending_recheck = std::chrono::hours{1},
+          .lapse_after = std::chrono::hours{48}};
+}
+
 class Running {
 public:
   Running(store::Db& db, World& world, core::Random& random, const core::TokenRing& tokens, service::MailWriter& writer,
-          Relay& relay, Provider& provider, HrSystem& hr);
+          Relay& relay, Provider& provider, Resolver& dns, HrSystem& hr);
   ~Running();  // the crash: everything under way is dropped where it stands
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
@@ -53,6 +61,7 @@ public:
   std::optional<service::Links> links;
   std::optional<service::Domains> domains;
   std::optional<service::Bulk> bulk;
+  std::optional<service::Batches> batches;
 };
 
 }  // namespace invited::sim

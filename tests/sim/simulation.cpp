@@ -9,6 +9,7 @@
 #include "store/accounts.hpp"
 #include "store/audit.hpp"
 #include "store/deliveries.hpp"
+#include "store/domains.hpp"
 #include "store/invitations.hpp"
 #include "store/tasks.hpp"
 #include "store/users.hpp"
@@ -46,6 +47,7 @@ public:
         db_(store::Db::open(":memory:").value()),
         relay_(world_, [this] { crash_requested_ = true; }),
         provider_(world_),
+        dns_(world_),
         hr_(world_) {
     world_.print = settings.print;
     relay_.on_arrival = [this](const Id& mail) { plan_visits(mail); };
@@ -78,7 +80,7 @@ private:
 
   void boot() {
     ++life_;
-    running_.emplace(*db_, world_, daemon_random_, tokens_, writer_, relay_, provider_, hr_);
+    running_.emplace(*db_, world_, daemon_random_, tokens_, writer_, relay_, provider_, dns_, hr_);
     world_.log("daemon: started");
     // An operator's act that the last life left unanswered may or may not have happened; what was in the air with the
     // relay is uncertain.
@@ -126,6 +128,7 @@ private:
         if (world_.chance(world_.faults.crash_anywhere)) crash_after_handlers_ = 1 + static_cast<int>(world_.below(60));
         settle();
         check_rows();
+        check_domain();
       }
       idle = next ? Milliseconds{1s} : std::min(idle * 2, longest_idle);
     }
@@ -163,6 +166,13 @@ private:
       world_.after(world_.between(0ms, whole), [this] { bulk_send(); });
     if (world_.chance(400)) world_.after(world_.between(0ms, whole), [this] { verify_domain(); });
     if (world_.chance(200)) world_.after(world_.between(0ms, whole), [this] { forget_domain(); });
+    if (world_.chance(600)) {
+      world_.after(world_.between(0ms, whole / 4), [this] { prove_domain(); });
+      for (std::uint64_t i = 1 + world_.below(3); i > 0; --i)
+        world_.after(world_.between(0ms, whole), [this] { publish(!world_.proof.published); });
+      for (std::uint64_t i = world_.below(6); i > 0; --i)
+        world_.after(world_.between(0ms, whole), [this] { look_at_domain(); });
+    }
   }
 
   void change(Person& person) {
@@ -176,7 +186,9 @@ private:
       case 2:
       case 3:
         truth.email = fmt::format("p{:02}.{}@{}", person.number, world_.below(1'000),
-                                  world_.chance(200) ? "verified.example" : "mail.example");
+                                  world_.chance(200)   ? "verified.example"
+                                  : world_.chance(150) ? "proven.example"
+                                                       : "mail.example");
         break;
       case 4:
         truth.withdrawn = !truth.withdrawn;
@@ -200,7 +212,7 @@ private:
     if (approves) {
       person.approval_asked = true;
       call<core::Result<service::Applied>>(
-          running_->reviews->approve(person.id, by_operator_), [this, &person](const auto& result) {
+          running_->reviews->approve(person.id, "", by_operator_), [this, &person](const auto& result) {
             world_.log(fmt::format("operator: approves {}: {}", person.id, result ? "ok" : result.error().code));
           });
     } else {
@@ -341,6 +353,43 @@ private:
     call<core::Result<void>>(running_->domains->remove("verified.example", by_operator_), [this](const auto& result) {
       world_.log(fmt::format("operator: removes a domain: {}", result ? "ok" : result.error().code));
     });
+  }
+
+  void prove_domain() {
+    if (!running_) return;
+    world_.touched_all();
+    world_.domains_asked.insert("proven.example");
+    call<core::Result<model::Domain>>(running_->domains->add("proven.example", by_operator_),
+                                      [this](const auto& result) {
+                                        if (!result) return;
+                                        world_.log("operator: wants to prove a domain");
+                                        const auto record = service::proof_record(*result).value();
+                                        world_.proof.name = record.name;
+                                        world_.proof.value = record.value;
+                                        world_.after(world_.between(0ms, 10h), [this] { publish(true); });
+                                      });
+  }
+
+  void publish(bool published) {
+    if (world_.proof.name.empty()) return;
+    world_.touched_all();
+    world_.log(published ? "dns: the record is published" : "dns: the record is withdrawn");
+    world_.proof.published = published;
+    world_.proof.changed = world_.now();
+    world_.domains.erase("proven.example");  // it may lapse from here on
+  }
+
+  void look_at_domain() {
+    if (!running_) return;
+    world_.touched_all();
+    call<core::Result<service::DomainCheck>>(
+        running_->domains->verify("proven.example", by_operator_),
+        [this, changed = world_.proof.changed](const auto& result) {
+          world_.log(fmt::format("operator: looks at a domain: {}",
+                                 result ? service::to_text(result->found) : result.error().code));
+          if (result && result->found == service::Finding::right && changed == world_.proof.changed)
+            world_.domains["proven.example"] = world_.now();
+        });
   }
 
   void plan_visits(const Id& key) {
@@ -491,6 +540,34 @@ private:
     }
   }
 
+  // I7: verified only after the record was seen, lapsed only after days in which the DNS denied it.
+  void check_domain() {
+    const auto domain = store::domains::get(*db_, "proven.example");
+    if (!domain) return;
+    const Proof& proof = world_.proof;
+    if (domain->state == model::DomainState::verified && !proof.seen)
+      world_.violate("I7", "a domain is verified, and its record was never seen");
+    if (domain->state == model::DomainState::lapsed && domain->since == domain->checked_at &&
+        (!proof.denied_since || domain->since < *proof.denied_since + domain_settings().lapse_after))
+      world_.violate("I7", "a domain lapsed before its time");
+  }
+
+  void check_domain_at_end() {
+    check_domain();
+    const Proof& proof = world_.proof;
+    if (proof.name.empty()) return;
+    const auto domain = store::domains::get(*db_, "proven.example");
+    const Milliseconds settled = world_.now() - proof.changed;
+    if (!domain) {
+      world_.violate("I1", "a domain that was added is not there");
+    } else if (proof.published && settled > 2h && domain->state != model::DomainState::verified) {
+      world_.violate("I7", "the record is there, and the domain is not verified");
+    } else if (!proof.published && settled > domain_settings().recheck + domain_settings().lapse_after + 2h &&
+               domain->state == model::DomainState::verified) {
+      world_.violate("I7", "the record is gone for days, and the domain is still verified");
+    }
+  }
+
   // ---- the end
 
   void heal() {
@@ -535,6 +612,7 @@ private:
           "SELECT count(*) FROM invitations i WHERE i.state = 'verified' AND NOT EXISTS (SELECT 1 FROM provider_tasks "
           "t WHERE t.invitation = i.key)");
     stuck("bulk sends were left", "SELECT count(*) FROM plans WHERE state = 'running'");
+    check_domain_at_end();
     for (Person& person : world_.people) check_person(person);
     world_.log(fmt::format("end: {} mails, {} copies, {} crashes, record {}", world_.mails.size(), world_.copies,
                            world_.crashes, store::audit::last_seq(*db_)));
@@ -590,6 +668,7 @@ private:
   PlainWriter writer_;
   Relay relay_;
   Provider provider_;
+  Resolver dns_;
   HrSystem hr_;
   std::optional<Running> running_;
   std::uint64_t life_ = 0;

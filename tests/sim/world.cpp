@@ -78,6 +78,8 @@ World::World(std::uint64_t seed, int people_count, int days) : random(seed), clo
             .provider_refuses = rate(40),
             .provider_slow = rate(400),
             .source_fails = rate(200),
+            .dns_silent = rate(600),
+            .dns_slow = rate(300),
             .source_stale = rate(200)};
   for (int i = 0; i < people_count; ++i) {
     const Place& place = places.at(below(places.size()));
@@ -90,7 +92,11 @@ World::World(std::uint64_t seed, int people_count, int days) : random(seed), clo
     p.send_hour = place.send_hour;
     p.lead_days = place.lead_days;
     p.in_review = chance(300);
-    p.truth.email = chance(150) ? "" : fmt::format("p{:02}@{}", i, chance(250) ? "verified.example" : "mail.example");
+    p.truth.email = chance(150) ? ""
+                                : fmt::format("p{:02}@{}", i,
+                                              chance(250)   ? "verified.example"
+                                              : chance(150) ? "proven.example"
+                                                            : "mail.example");
     p.truth.start =
         model::add_days(date_at(now(), p.zone), static_cast<int>(below(static_cast<std::uint64_t>(days) + 4)) - 2);
     if (chance(100)) p.truth.end = model::add_days(p.truth.start, static_cast<int>(below(6)));
@@ -296,6 +302,7 @@ void World::mail_arrived(const Id& key) {
 
 void World::daemon_crashed() {
   ++crashes;
+  if (!proof.denied_since) proof.denied_since = proof.denied_before;  // the last answer may not have been kept
   for (auto& [key, mail] : mails) {
     if (mail.with_relay) {
       ++mail.crashes;

@@ -42,6 +42,8 @@ struct Faults {
   std::uint64_t provider_refuses = 0;
   std::uint64_t provider_slow = 0;
   std::uint64_t source_fails = 0;
+  std::uint64_t dns_silent = 0;
+  std::uint64_t dns_slow = 0;
   std::uint64_t source_stale = 0;  // older versions of a person come once more before the newest
 };
 
@@ -105,6 +107,17 @@ struct Mail {
   bool confirmed = false;
 };
 
+// The TXT record of the domain that is proven, as it stands in the DNS, and what the DNS said about it.
+struct Proof {
+  std::string name;
+  std::string value;
+  bool published = false;
+  Instant changed{};                     // published or withdrawn
+  bool seen = false;                     // the DNS ever gave it to the daemon
+  std::optional<Instant> denied_since;   // the DNS says since then that it is not there
+  std::optional<Instant> denied_before;  // what this was before the last answer
+};
+
 class World {
 public:
   World(std::uint64_t seed, int people, int days);
@@ -159,6 +172,7 @@ public:
   std::map<std::string, std::string> accounts;  // external id → login email, at the provider
   std::set<std::string> domains_asked;          // somebody began to verify them, ever
   std::map<std::string, Instant> domains;       // verified, and said to be done
+  Proof proof;
   int crashes = 0;
   int copies = 0;
   int connected = 0;

@@ -116,6 +116,8 @@ TEST_CASE("the filter of users: each field, all together, and free text") {
   CHECK(people.found({.enabled = true}) == Words{"anna", "cia"});
   CHECK(people.found({.enabled = false}) == Words{"bo"});
   CHECK(people.found({.connection = model::Connection::connected}) == Words{"cia"});
+  CHECK(people.found({.login_email_saved = true}) == Words{"anna"});
+  CHECK(people.found({.login_email_saved = false}) == Words{"bo", "cia"});
   CHECK(people.found({.start_before = date("2026-05-01")}).empty());
   CHECK(people.found({.start_before = date("2026-05-02")}) == Words{"anna"});
   CHECK(people.found({.start_after = date("2026-05-01")}) == Words{"bo"});
@@ -173,24 +175,58 @@ TEST_CASE("unconnected users of a domain: exact names and written-out wildcards"
   CHECK(in("other.com").empty());
 }
 
-TEST_CASE("the employment in force is the latest that is not withdrawn, else the latest") {
+TEST_CASE("the employment in force is the earliest that is neither withdrawn nor over, else the latest") {
   Rows rows;
   const auto anna = rows.user("anna");
   CHECK_FALSE(employments::in_force(*rows.db, anna.key));
-  const auto first = rows.employment(anna, date("2026-01-01"));
+  auto first = rows.employment(anna, date("2026-01-01"));
   auto second = rows.employment(anna, date("2026-06-01"));
-  CHECK(employments::in_force(*rows.db, anna.key) == second);
+  const auto in_force = [&] { return employments::in_force(*rows.db, anna.key); };
+  CHECK(in_force() == first);
+  CHECK(employments::following(*rows.db, first) == second);
+  CHECK_FALSE(employments::following(*rows.db, second));
   second.withdrawn = true;
   employments::update(*rows.db, second);
-  CHECK(employments::in_force(*rows.db, anna.key) == first);
+  CHECK(in_force() == first);
+  CHECK_FALSE(employments::following(*rows.db, first));
   CHECK(employments::newest(*rows.db, anna.key) == second);
-  auto only = first;
-  only.withdrawn = true;
-  employments::update(*rows.db, only);
-  CHECK(employments::in_force(*rows.db, anna.key) == second);
+  second.withdrawn = false;
+  employments::update(*rows.db, second);
+  first.over = true;
+  employments::update(*rows.db, first);
+  CHECK(in_force() == second);
+  second.over = true;
+  employments::update(*rows.db, second);
+  CHECK(in_force() == second);
+  second.withdrawn = true;
+  employments::update(*rows.db, second);
+  CHECK(in_force() == first);
+  first.withdrawn = true;
+  employments::update(*rows.db, first);
+  CHECK(in_force() == second);
+  CHECK(employments::starting_on(*rows.db, anna.key, date("2026-01-01")) == first);
+  CHECK_FALSE(employments::starting_on(*rows.db, anna.key, date("2026-01-02")));
 }
 
-TEST_CASE("leavers are found by the end of an employment, disabled ones are not") {
+TEST_CASE("employments that ended and have a follower are handed over, in pieces") {
+  Rows rows;
+  const auto anna = rows.user("anna");
+  const auto bo = rows.user("bo");
+  auto ended = rows.employment(anna, date("2026-01-01"));
+  ended.end_date = date("2026-05-31");
+  employments::update(*rows.db, ended);
+  auto alone = rows.employment(bo, date("2026-01-01"));
+  alone.end_date = date("2026-05-31");
+  employments::update(*rows.db, alone);
+  (void)rows.employment(anna, date("2026-06-01"));
+  CHECK(employments::to_end(*rows.db, date("2026-05-31"), std::nullopt, 10).empty());
+  const auto found = employments::to_end(*rows.db, date("2026-06-01"), std::nullopt, 10);
+  REQUIRE(found.size() == 1);
+  CHECK(found.front() == ended);
+  CHECK(employments::to_end(*rows.db, date("2026-06-01"), ended.key, 10).empty());
+}
+
+TEST_CASE("users with an end of employment are listed once each, in key order") {
   Rows rows;
   const auto ended = [&](const std::string& id, const std::string& end) {
     const auto user = rows.user(id);
@@ -200,14 +236,11 @@ TEST_CASE("leavers are found by the end of an employment, disabled ones are not"
     return user;
   };
   const auto anna = ended("anna", "2026-10-31");
-  ended("bo", "2026-11-02");
-  auto cia = ended("cia", "2026-10-01");
-  cia.enabled = false;
-  users::update(*rows.db, cia);
+  const auto bo = ended("bo", "2026-11-02");
   rows.employment(rows.user("dag"), date("2026-01-01"));
-  CHECK(employments::users_ended_by(*rows.db, date("2026-10-30"), std::nullopt, 10).empty());
-  CHECK(employments::users_ended_by(*rows.db, date("2026-10-31"), std::nullopt, 10) == std::vector<core::Id>{anna.key});
-  CHECK(employments::users_ended_by(*rows.db, date("2026-11-02"), anna.key, 10).size() == 1);
+  CHECK(employments::users_with_end(*rows.db, std::nullopt, 10) == std::vector<core::Id>{anna.key, bo.key});
+  CHECK(employments::users_with_end(*rows.db, std::nullopt, 1) == std::vector<core::Id>{anna.key});
+  CHECK(employments::users_with_end(*rows.db, anna.key, 10) == std::vector<core::Id>{bo.key});
 }
 
 TEST_CASE("reviews that wait are listed, withdrawn ones are not") {
@@ -282,7 +315,7 @@ TEST_CASE("a plan runs once, its items are settled one by one, and old plans are
   CHECK(plans::start(db, plan.key));
   CHECK_FALSE(plans::start(db, plan.key));
   plans::settle_item(db, plan.key, 0, "send");
-  const auto open = plans::open_items(db, plan.key, 10);
+  const auto open = plans::open_items(db, plan.key, -1, 10);
   REQUIRE(open.size() == 1);
   CHECK(open[0].user == bo.key);
   const auto later = rows.clock.now() + std::chrono::hours{48};

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 import unittest
 
 import harness
@@ -146,6 +147,14 @@ class BadCircumstances(harness.Case):
         self.add_user(daemon, "1", start=day(0))
         daemon.wait_for("the mail to be on its way", lambda: daemon.invitation("1")["delivery"]["state"] == "claimed")
         self.assertEqual(daemon.stop(45), 0)
+        # Started again it has the mail under way again; told twice, it stops without waiting for it.
+        daemon.start()
+        daemon.wait_for("the mail to be on its way", lambda: daemon.invitation("1")["delivery"]["state"] == "claimed")
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.wait_for("the daemon to stop", lambda: "daemon.stopped" in daemon.log(5))
+        begun = time.monotonic()
+        self.assertEqual(daemon.stop(45), 0)
+        self.assertLess(time.monotonic() - begun, 15, "a second SIGTERM hurries the stop up")
 
     def test_sighup_reads_texts_and_level_again_and_a_broken_file_changes_nothing(self):
         daemon = self.new_daemon(log="log: {level: info}").start()

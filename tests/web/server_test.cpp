@@ -527,7 +527,7 @@ TEST_CASE("the token stands in no page and in no log line") {
     CHECK(site.user("14").connection == Connection::connected);
   }
   const auto lines = log.text();
-  CHECK_THAT(lines, Contains("posted from another site"));  // the capture captures
+  CHECK_THAT(lines, Contains("comes from another site"));  // the capture captures
   for (const auto& secret : secrets) {
     CHECK_THAT(pages, !Contains(secret));
     CHECK_THAT(lines, !Contains(secret));

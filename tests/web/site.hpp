@@ -46,7 +46,7 @@ struct Site : World {
 
   explicit Site(web::Settings settings = {.base_url = "https://invite.example.com"},
                 web::PluginRoutes plugin_routes = {})
-      : server(io.get_executor(), clock, links, shipped_templates(), *policies, std::move(settings),
+      : server(io.get_executor(), clock, links, self_service, shipped_templates(), *policies, std::move(settings),
                std::move(plugin_routes)) {}
 
   core::HttpResponse ask(core::HttpRequest request) {

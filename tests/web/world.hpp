@@ -25,6 +25,7 @@
 #include "core/task_scope.hpp"
 #include "core/token.hpp"
 #include "model/policy.hpp"
+#include "service/batches.hpp"
 #include "service/bulk.hpp"
 #include "service/connecting.hpp"
 #include "service/delivery.hpp"
@@ -34,6 +35,7 @@
 #include "service/links.hpp"
 #include "service/queries.hpp"
 #include "service/reviews.hpp"
+#include "service/self_service.hpp"
 #include "service/sweep.hpp"
 #include "service/users.hpp"
 #include "store/audit.hpp"
@@ -41,6 +43,7 @@
 #include "store/users.hpp"
 #include "support/manual_clock.hpp"
 #include "support/run.hpp"
+#include "support/scripted_dns.hpp"
 #include "support/seeded_random.hpp"
 
 namespace invited::test {
@@ -113,13 +116,41 @@ public:
     if (throws) throw std::runtime_error("the plugin's adapter broke");
     if (push.body.starts_with("PK")) co_return model::SourceReply{415, "text/plain", "this is not a text file"};
     auto items = parse(push.body);
+    model::Announcement said;
+    said.rows = static_cast<std::int64_t>(items.size());
+    said.columns = called;
+    if (!called.empty()) items.insert(items.begin(), model::SourceItem(std::move(said)));
+    if (!remark.empty()) items.insert(items.begin(), model::SourceItem(model::Remark{1, "", "columns_not_used", remark}));
     co_await sink(std::move(items));
     co_return model::SourceReply{200, "text/plain", ""};
   }
   void on_change(std::function<void()>) override {}
 
+  bool can_export() const override { return exports; }
+  // "first sv|14,15|16|last"
+  awaitable<core::Result<void>> export_records(model::ExportPart part, model::ByteSink sink) override {
+    if (export_fails_at == parts_written) {
+      co_return core::fail(core::ErrorKind::unavailable, "plugin_retry", "the file source cannot write now");
+    }
+    ++parts_written;
+    std::string text = part.first ? "first " + part.format : "";
+    for (const auto& [key, value] : part.options) text += " " + key + "=" + value;
+    for (const auto& record : part.records) {
+      text += "\n";
+      for (const auto& [key, value] : record.fields) text += key + "=" + value + ";";
+    }
+    text += part.last ? "\nlast" : "\n";
+    co_await sink(std::move(text));
+    co_return core::Result<void>{};
+  }
+
+  bool exports = true;
+  int parts_written = 0;
+  int export_fails_at = -1;
   std::deque<std::string> folder;
   std::vector<std::string> file_names;
+  std::vector<std::pair<std::string, std::string>> called;  // what files call their columns; none: nothing is announced
+  std::string remark;
   std::string trouble;
   bool throws = false;
   int finished = 0;
@@ -224,7 +255,7 @@ class Writer final : public service::MailWriter {
 public:
   core::Result<model::OutgoingMail> write(const service::MailFacts& facts, const std::string& link,
                                           const model::Policy&, core::Instant) override {
-    links[facts.user.user_id].push_back(link);
+    if (!link.empty()) links[facts.user.user_id].push_back(link);
     model::OutgoingMail mail;
     mail.envelope_to = facts.invitation.login_email;
     mail.bytes = link;
@@ -233,7 +264,7 @@ public:
   std::map<std::string, std::vector<std::string>> links;  // by user-id, oldest first
 };
 
-inline std::shared_ptr<const model::Policies> example_policies() {
+inline std::shared_ptr<model::Policies> example_policies() {
   model::Policy organisation;
   organisation.name = "Example AB";
   model::Policy finland;
@@ -241,7 +272,7 @@ inline std::shared_ptr<const model::Policies> example_policies() {
   finland.name = "Example Oy";
   finland.zone = "Europe/Helsinki";
   finland.locale = "en";
-  return std::make_shared<const model::Policies>(organisation, std::map<std::string, model::Policy>{{"fi", finland}});
+  return std::make_shared<model::Policies>(organisation, std::map<std::string, model::Policy>{{"fi", finland}});
 }
 
 inline core::TokenRing example_ring() {
@@ -291,7 +322,7 @@ public:
                         }};
   store::Store store{*db, io.get_executor(), store::Store::Mode::inline_,
                      [](const std::string& what) { throw std::logic_error(what); }};
-  std::shared_ptr<const model::Policies> policies = example_policies();
+  std::shared_ptr<model::Policies> policies = example_policies();
   core::TokenRing tokens = example_ring();
   std::shared_ptr<service::Planner> planner =
       std::make_shared<service::Planner>(policies, clock, random, "example.com", tokens.current_key_id());
@@ -302,7 +333,9 @@ public:
   Writer writer;
   service::SendingGate gate;
   service::Intake intake{store, clock, planner};
-  service::Fetching fetching{store, clock, io.get_executor(), intake, gate, {&by_hand, &files}};
+  model::Brakes brakes{.batch = 6};  // small: a test needs few people to meet it
+  service::Batches batches{store, clock, planner, brakes};
+  service::Fetching fetching{store, clock, io.get_executor(), intake, batches, gate, {&by_hand, &files}};
   service::Delivery delivery{store,   clock,  random,     io.get_executor(),
                              planner, tokens, writer,     postbox,
                              gate,    scope,  ids.next(), {.base_url = "https://invite.example.com"}};
@@ -310,10 +343,13 @@ public:
   service::Sweep sweep{store, clock, planner};
   service::Reviews reviews{store, clock, planner};
   service::Users users{store, clock, planner};
-  service::Domains domains{store, clock, io.get_executor(), planner};
+  ScriptedDns dns;
+  service::Domains domains{store, clock, io.get_executor(), planner, dns};
   service::Bulk bulk{store, clock, planner, std::chrono::minutes{30}};
   service::Queries queries{store, clock, planner};
   service::Links links{store, clock, planner, tokens, 3};
+  service::SelfService self_service{store,  clock, planner, tokens, "https://invite.example.com",
+                                    std::chrono::minutes{30}};
 
   World() {
     gate.source_settled("files");
@@ -323,8 +359,10 @@ public:
     reviews.on_released(work);
     users.on_work(work);
     bulk.on_work(work);
+    batches.on_work(work);
     links.on_confirmed(work);
     links.on_released(work);
+    self_service.on_work(work);
   }
 
   // Runs it to its end; when nothing else can happen, the clock moves to the next wake-up.
@@ -398,6 +436,12 @@ public:
     return links_of_user.empty() ? "" : links_of_user.back();
   }
   void pass(core::Milliseconds time) { clock.advance(time); }
+  // The organisation's settings from now on.
+  void set_organisation(const std::function<void(model::Policy&)>& change) {
+    model::Policy organisation = policies->organisation();
+    change(organisation);
+    *policies = model::Policies(organisation, policies->companies(), policies->flows(), policies->templates());
+  }
 
   model::User user(const std::string& user_id) {
     return in_store([user_id](store::Db& d) { return store::users::find(d, user_id).value(); });

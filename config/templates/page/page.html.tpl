@@ -67,6 +67,9 @@
 {{#WITH_SIGN_IN}}
 <p><a class="button" href="{{SIGN_IN_URL}}" rel="noreferrer">{{T_CONNECTED_BUTTON}}</a></p>
 {{/WITH_SIGN_IN}}
+{{#WITH_HELP}}
+<p class="help">{{HELP}}</p>
+{{/WITH_HELP}}
 {{/CONNECTED}}
 {{#USED}}
 <p>{{T_USED_TEXT}}</p>
@@ -74,6 +77,9 @@
 <p><a class="button" href="{{SIGN_IN_URL}}" rel="noreferrer">{{T_USED_BUTTON}}</a></p>
 {{/WITH_SIGN_IN}}
 <p class="quiet">{{T_USED_PASSWORD}}</p>
+{{#WITH_HELP}}
+<p class="help">{{HELP}}</p>
+{{/WITH_HELP}}
 {{/USED}}
 {{#CONNECTING}}
 <p>{{T_CONNECTING_TEXT}}</p>
@@ -115,6 +121,51 @@
 <p>{{T_UNKNOWN_TEXT}}</p>
 <p>{{T_UNKNOWN_ASK}}</p>
 {{/UNKNOWN}}
+{{#ADDRESS_FORM}}
+{{#TRY_AGAIN}}
+<p class="notice" role="alert">{{T_CONFIRM_TRY_AGAIN}}</p>
+{{/TRY_AGAIN}}
+<p>{{T_ADDRESS_FORM_TEXT}}</p>
+{{#WITH_SAVED}}
+<p class="note">{{T_ADDRESS_FORM_SAVED}}</p>
+{{/WITH_SAVED}}
+{{#WITH_MAIL_OUT}}
+<p class="note">{{T_ADDRESS_FORM_MAIL_OUT}}</p>
+{{/WITH_MAIL_OUT}}
+<form method="post" action="{{FORM_ACTION}}">
+<input type="hidden" name="do" value="save">
+<input type="hidden" name="nonce" value="{{NONCE}}">
+<input type="hidden" name="lang" value="{{LANG}}">
+<div class="field">
+<label for="email">{{T_ADDRESS_FORM_EMAIL}}</label>
+<input id="email" name="email" type="text" inputmode="email" autocomplete="email" autocapitalize="none" spellcheck="false" maxlength="320" value="{{TYPED}}" required{{#WITH_FAULT}} aria-invalid="true" aria-describedby="email-fault"{{/WITH_FAULT}}>
+{{#WITH_FAULT}}
+<p class="fault" id="email-fault" role="alert">{{#WITH_INVALID}}{{T_ADDRESS_FORM_INVALID}}{{/WITH_INVALID}}{{#WITH_UNUSABLE}}{{T_ADDRESS_FORM_UNUSABLE}}{{/WITH_UNUSABLE}}</p>
+{{/WITH_FAULT}}
+</div>
+<div class="field">
+<label for="confirm-email">{{T_ADDRESS_FORM_CONFIRM}}</label>
+<input id="confirm-email" name="confirm_email" type="text" inputmode="email" autocomplete="off" autocapitalize="none" spellcheck="false" maxlength="320" value="{{TYPED_AGAIN}}" required{{#WITH_MISMATCH}} aria-invalid="true" aria-describedby="confirm-fault"{{/WITH_MISMATCH}}>
+{{#WITH_MISMATCH}}
+<p class="fault" id="confirm-fault" role="alert">{{T_ADDRESS_FORM_MISMATCH}}</p>
+{{/WITH_MISMATCH}}
+</div>
+<button type="submit">{{T_ADDRESS_FORM_BUTTON}}</button>
+</form>
+<p class="quiet">{{T_ADDRESS_FORM_NEXT}}</p>
+{{/ADDRESS_FORM}}
+{{#ADDRESS_SENT}}
+<p>{{T_ADDRESS_SENT_TEXT}}</p>
+<p class="quiet">{{T_ADDRESS_SENT_TIP}}</p>
+{{/ADDRESS_SENT}}
+{{#ADDRESS_SAVED}}
+<p>{{T_ADDRESS_SAVED_TEXT}}</p>
+<p class="quiet">{{T_ADDRESS_SAVED_TIP}}</p>
+{{/ADDRESS_SAVED}}
+{{#PAGE_OVER}}
+<p>{{T_PAGE_OVER_TEXT}}</p>
+<p>{{T_PAGE_OVER_ASK}}</p>
+{{/PAGE_OVER}}
 {{#LIMITED}}
 <p>{{T_LIMITED_TEXT}}</p>
 {{/LIMITED}}

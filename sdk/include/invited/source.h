@@ -5,6 +5,7 @@
  * One fetch, from the call to the durable end:
  *
  *   fetch(self, call, "")            the daemon asks; the cursor is empty the first time
+ *     announce(host, call, &what)    if there is something to know first: how many rows, how the file names its columns
  *     emit(host, call, &record)      once per person; may wait; stop when it answers CANCELLED
  *     reject_row(host, call, …)      for a row that could not even be read
  *     fetched(host, call, cursor, more, settle)
@@ -34,7 +35,8 @@ enum {
 };
 
 /* Well-known keys of a record. Other keys are kept as the user's own fields only when they begin with "x_"; any other
- * unknown key is reported and ignored. Dates are YYYY-MM-DD, switches "true" or "false", lists one item a line. */
+ * unknown key is reported and ignored. Dates are YYYY-MM-DD, switches "true" or "false", the items of a list stand
+ * between commas. */
 #define INVITED_KEY_USER_ID "user_id"
 #define INVITED_KEY_NAME "name"
 #define INVITED_KEY_GIVEN_NAME "given_name"
@@ -58,6 +60,11 @@ enum {
 #define INVITED_KEY_WITHDRAWN "withdrawn"
 #define INVITED_KEY_VERSION "version"
 
+/* Of an export only: what people call the company, and a list of the authorised ones. An import may bring such names
+ * under the keys "company" and "authorised_companies": the daemon knows companies by key and by name. */
+#define INVITED_KEY_COMPANY_NAME "company_name"
+#define INVITED_KEY_AUTHORISED_COMPANY_NAMES "authorised_company_names"
+
 /* One row: one user or employment. Each key at most once. */
 typedef struct invited_record {
   uint32_t struct_size;
@@ -66,6 +73,15 @@ typedef struct invited_record {
   const invited_pair* fields;
   uint64_t field_count;
 } invited_record;
+
+/* What is known before the first record of a call. */
+typedef struct invited_announcement {
+  uint32_t struct_size;
+  uint32_t reserved;
+  int64_t rows;                /* emit() and reject_row() will come about so often; -1: not known */
+  const invited_pair* columns; /* key of a record -> what the file calls that column, where it has a name of its own */
+  uint64_t column_count;
+} invited_announcement;
 
 /* Kinds of request; an unknown kind is completed with UNSUPPORTED. */
 enum {
@@ -97,7 +113,9 @@ typedef struct invited_export {
   int32_t reserved;
   invited_str format; /* as in invited_request */
   const invited_record* const* records;
-  uint64_t record_count; /* may be 0 */
+  uint64_t record_count;       /* may be 0 */
+  const invited_pair* options; /* the same with each part: "language" (sv, en), "delimiter" (comma, semicolon, tab) */
+  uint64_t option_count;
 } invited_export;
 
 /* What became of a record; an unknown code is shown as it is. */
@@ -106,7 +124,8 @@ enum {
   INVITED_RESULT_UPDATED = 2,
   INVITED_RESULT_UNCHANGED = 3,
   INVITED_RESULT_IGNORED = 4, /* part of the row was left out, for the reason given; the rest was taken */
-  INVITED_RESULT_REJECTED = 5
+  INVITED_RESULT_REJECTED = 5,
+  INVITED_RESULT_NOTED = 6 /* a note(): about the file, not about one person */
 };
 
 typedef struct invited_row_result {
@@ -115,11 +134,11 @@ typedef struct invited_row_result {
   int64_t line;        /* the record's line; 0: none */
   invited_str user_id; /* empty where none is known */
   invited_str reason;  /* stable: "connected", "invalid_email", "duplicate_in_file", …; empty when there is none */
-  invited_str column;  /* the key that the reason is about, or what reject_row() was given; may be empty */
+  invited_str column;  /* what it is about, as the file calls it (see announce), else the key; may be empty */
   invited_str message; /* for people; may be empty */
 } invited_row_result;
 
-/* After a fetch: one result per emit() and reject_row(), in that order. */
+/* After a fetch: one result per emit(), reject_row() and note(), in that order. */
 typedef struct invited_report {
   uint32_t struct_size;
   uint32_t reserved;
@@ -143,7 +162,8 @@ typedef struct invited_source {
   void (*fetch)(void* self, invited_call* call, invited_str cursor);
 
   /* Takes a push: emits records, rejects rows, may respond(). Whoever pushed gets the answer when every record of
-   * this call is durable. Any status but OK discards what was emitted.                             [own-thread] */
+   * this call is durable. Any status but OK discards what was emitted. An HTTP client then sees 422 and the error's
+   * message after REJECTED, 503 after any other.                                                   [own-thread] */
   void (*handle)(void* self, invited_call* call, const invited_request* request);
 
   /* Writes records as bytes through write().                                                       [own-thread] */
@@ -163,7 +183,7 @@ typedef struct invited_source_host {
    * takes. OK: go on. CANCELLED: emit no more, complete the call with CANCELLED.                   [any-thread] */
   invited_status (*emit)(const invited_host* host, invited_call* call, const invited_record* record);
 
-  /* One row that could not be read, in fetch and handle: where (column name or number, may be empty), a stable
+  /* One row that could not be read, in fetch and handle: where (key or number of the column, may be empty), a stable
    * reason ("bad_date"), a sentence. It is counted as a rejected row; the others go on.            [any-thread] */
   void (*reject_row)(const invited_host* host, invited_call* call, int64_t line, invited_str column, invited_str reason,
                      invited_str message);
@@ -182,6 +202,15 @@ typedef struct invited_source_host {
 
   /* A hint: there is something to fetch. The daemon keeps its own pace.                            [any-thread] */
   void (*source_changed)(const invited_host* host);
+
+  /* In fetch and handle, once, before the first record: lets people see how far it is, and lets results name columns
+   * as their file does.                                                                            [any-thread] */
+  void (*announce)(const invited_host* host, invited_call* call, const invited_announcement* what);
+
+  /* In fetch and handle: something about the file that people should know and that is no row of it; arguments as in
+   * reject_row(). It stands among the results and is not counted.                                  [any-thread] */
+  void (*note)(const invited_host* host, invited_call* call, int64_t line, invited_str column, invited_str reason,
+               invited_str message);
 } invited_source_host;
 
 #ifdef __cplusplus

@@ -33,7 +33,7 @@ Lines parse(std::string_view text, std::size_t piece = 1'000'000, Delimiter deli
   for (std::size_t at = 0; at < text.size(); at += piece) check.feed(text.substr(at, piece));
   check.finish();
   Seen seen;
-  CsvReader reader(delimiter, seen);
+  CsvReader reader(Layout{.delimiter = delimiter}, seen);
   for (std::size_t at = 0; at < text.size(); at += piece) REQUIRE(reader.feed(text.substr(at, piece)));
   REQUIRE(reader.finish());
   return seen.lines;
@@ -45,7 +45,7 @@ std::string problem(std::string_view text, Delimiter delimiter = Delimiter::auto
     FileCheck check;
     check.feed(text);
     check.finish();
-    CsvReader reader(delimiter, seen);
+    CsvReader reader(Layout{.delimiter = delimiter}, seen);
     reader.feed(text);
     reader.finish();
   } catch (const Problem& found) {
@@ -70,9 +70,8 @@ TEST_CASE("csv: comma, semicolon and tab are told apart by the first line") {
   CHECK(parse("user_id\n14\n") == Lines{"2: user_id=14"});
   CHECK(parse("user_id;name\n14;A\n", 100, Delimiter::semicolon) == wanted);
   CHECK(problem("user_id;name\n14;A\n", Delimiter::comma) ==
-        "no_header: line 1, column 1: the first line has to name the columns, such as user_id,name,login_email; it "
-        "begins with "
-        "\"user_id;name\"");
+        "no_header: line 1, column 1: the first line has to name the columns, such as user_id,name,login_email or "
+        "the HR system's own names; it begins with \"user_id;name\"");
 }
 
 TEST_CASE("csv: names of columns may be in any case, in blanks, in quotes, and behind a byte order mark") {
@@ -194,7 +193,7 @@ TEST_CASE("csv: the pieces that a file comes in change nothing") {
 TEST_CASE("csv: a taker who says stop is given nothing more") {
   Seen seen;
   seen.left = 2;
-  CsvReader reader(Delimiter::automatic, seen);
+  CsvReader reader(Layout{}, seen);
   CHECK_FALSE(reader.feed("user_id\n1\n2\n3\n4\n"));
   CHECK(seen.lines.size() == 2);
 }
@@ -208,8 +207,8 @@ TEST_CASE("csv: what is wrong with a whole file is one sentence with its place, 
        "no_header: the file is empty: its first line has to name the columns, such as user_id,name,login_email"},
       {",,\n14,A,B\n", "no_header: line 1: the first line names no column"},
       {"14,A. Example,a@b.example\n",
-       "no_header: line 1, column 1: the first line has to name the columns, such as user_id,name,login_email; it "
-       "begins with \"14\""},
+       "no_header: line 1, column 1: the first line has to name the columns, such as user_id,name,login_email or the "
+       "HR system's own names; it begins with \"14\""},
       {"name,login_email\nA,a@b.example\n",
        "no_user_id: line 1: there is no column \"user_id\", so nobody can be told apart"},
       {"user_id,nmae\n14,A\n",
@@ -237,7 +236,7 @@ TEST_CASE("csv: what is wrong with a whole file is one sentence with its place, 
 
 TEST_CASE("csv: a first line that never ends is refused before it is held") {
   Seen seen;
-  CsvReader reader(Delimiter::automatic, seen);
+  CsvReader reader(Layout{}, seen);
   const std::string piece(1 << 20, 'x');
   CHECK_THROWS_AS((reader.feed(piece), reader.feed(piece), reader.feed(piece)), Problem);
 }

@@ -71,6 +71,7 @@ enum class Outcome : std::int32_t {
   unchanged = INVITED_RESULT_UNCHANGED,
   ignored = INVITED_RESULT_IGNORED,
   rejected = INVITED_RESULT_REJECTED,
+  noted = INVITED_RESULT_NOTED,
 };
 
 struct RowResult {  // see invited_row_result
@@ -81,7 +82,7 @@ struct RowResult {  // see invited_row_result
 
 struct Report {
   std::string_view cursor;
-  std::vector<RowResult> results;  // one per emit() and reject_row(), in that order
+  std::vector<RowResult> results;  // one per emit(), reject_row() and note(), in that order
 };
 
 struct ImportFile {
@@ -111,6 +112,14 @@ struct ExportPart {  // see invited_export: a big export comes in several
   bool last = true;
   std::string_view format;
   std::vector<RecordView> records;
+  std::span<const invited_pair> options{};
+  // "language", "delimiter"; empty when it is not given.
+  std::string_view option(std::string_view name) const noexcept {
+    for (const invited_pair& pair : options) {
+      if (view(pair.key) == name) return view(pair.value);
+    }
+    return {};
+  }
 };
 
 namespace detail {
@@ -123,6 +132,16 @@ inline const invited_source_host* source_host(const CallState& call) noexcept {
 class Intake : public Call {
 public:
   using Call::Call;
+  // Once, before the first record: about how many rows will come (-1: not known), and what the file calls the columns.
+  void announce(std::int64_t rows, std::span<const invited_pair> columns = {}) {
+    if (!open()) return;
+    invited_announcement raw{};
+    raw.struct_size = sizeof raw;
+    raw.rows = rows;
+    raw.columns = columns.data();
+    raw.column_count = columns.size();
+    detail::source_host(*state_)->announce(state_->host(), state_->raw(), &raw);
+  }
   // May wait while the daemon is behind. False: stop; the call then ends as cancelled whatever is said later.
   [[nodiscard]] bool emit(const Record& record) {
     const std::vector<invited_pair> pairs = detail::borrow_pairs(record.fields());
@@ -131,11 +150,17 @@ public:
   [[nodiscard]] bool emit(std::span<const invited_pair> fields, std::int64_t line = 0) {
     return emit_pairs(fields, line);
   }
-  // A row that could not be read: the column (name or number), a stable reason such as "bad_date", a sentence.
+  // A row that could not be read: the column (key or number), a stable reason such as "bad_date", a sentence.
   void reject_row(std::int64_t line, std::string_view column, std::string_view reason, std::string_view message) {
     if (!open()) return;
     detail::source_host(*state_)->reject_row(state_->host(), state_->raw(), line, borrow(column), borrow(reason),
                                              borrow(message));
+  }
+  // Something about the file that people should know and that is no row of it.
+  void note(std::int64_t line, std::string_view column, std::string_view reason, std::string_view message) {
+    if (!open()) return;
+    detail::source_host(*state_)->note(state_->host(), state_->raw(), line, borrow(column), borrow(reason),
+                                       borrow(message));
   }
 
 private:
@@ -557,7 +582,7 @@ inline Report report_view(const invited_report& raw) {
 }
 
 inline ExportPart export_view(const invited_export& raw) {
-  ExportPart result{raw.first != 0, raw.last != 0, view(raw.format), {}};
+  ExportPart result{raw.first != 0, raw.last != 0, view(raw.format), {}, {raw.options, raw.option_count}};
   result.records.reserve(raw.record_count);
   for (std::uint64_t i = 0; i < raw.record_count; ++i) result.records.push_back(record_view(*raw.records[i]));
   return result;

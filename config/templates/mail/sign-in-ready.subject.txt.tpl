@@ -1,0 +1,1 @@
+{{T_READY_SUBJECT}}

@@ -1,0 +1,172 @@
+// Employments that follow each other, leaving for a while and coming back (PRODUCT §5).
+#include <catch2/catch.hpp>
+
+#include "service/bench.hpp"
+#include "store/users.hpp"
+
+using namespace invited;
+using namespace invited::test;
+
+namespace {
+
+void employ(Bench& b, const std::string& start, const std::string& end = "") {
+  Row row{{"user_id", "a"}, {"name", "A"}, {"login_email", "a@example.com"}, {"start_date", start}};
+  if (!end.empty()) row.emplace_back("end_date", end);
+  const auto result = b.row(row);
+  CHECK((result == "created" || result == "updated"));
+}
+
+void day(Bench& b, const std::string& date, const std::string& time = "T10:00:00Z") {
+  b.at(date + time);
+  b.go(b.sweep.disable_leavers());
+  b.go(b.sweep.hand_over());
+  b.go(b.sweep.bring_back());
+  b.pump();
+}
+
+std::string next(Bench& b) {
+  const auto why = b.go(b.queries.why("a"));
+  if (!why->next) return "nothing";
+  return std::string(model::to_text(why->next->decision.action)) + " " + model::to_utc_text(why->next->decision.at) + " " +
+         std::string(why->next->decision.reason());
+}
+
+}  // namespace
+
+TEST_CASE("the first of two employments decides when the invitation goes out") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  employ(b, "2026-12-01", "2026-12-31");
+  employ(b, "2027-01-01");
+  CHECK(next(b) == "send 2026-11-30T08:00:00Z start_later");
+}
+
+TEST_CASE("employments that follow each other keep the connection") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  employ(b, "2026-10-01", "2026-10-31");
+  b.pump();
+  b.connect("a");
+  employ(b, "2026-11-03", "2026-11-30");
+  CHECK(next(b) == "disable 2026-12-05T23:00:00Z employment_ended");
+  for (const std::string date : {"2026-11-01", "2026-11-06", "2026-11-07"}) day(b, date);
+  CHECK(b.user("a")->enabled);
+  CHECK(b.connection("a") == "connected");
+  CHECK(b.mails_to("a") == 1);
+  day(b, "2026-12-06");
+  CHECK_FALSE(b.user("a")->enabled);
+  CHECK(b.connection("a") == "not_connected");
+}
+
+TEST_CASE("in a gap between two employments the user is disabled, and comes back with a new mail") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  employ(b, "2026-10-01", "2026-10-31");
+  b.pump();
+  b.connect("a");
+  employ(b, "2027-06-01", "2027-08-31");
+  CHECK(next(b) == "disable 2026-11-05T23:00:00Z between_employments");
+  day(b, "2026-11-05");
+  CHECK(b.connection("a") == "connected");
+  day(b, "2026-11-06");
+  CHECK_FALSE(b.user("a")->enabled);
+  CHECK(b.connection("a") == "not_connected");
+  CHECK(b.identity.accounts.empty());
+  CHECK(b.state("a") == "scheduled");
+  CHECK(next(b) == "send 2027-05-31T07:00:00Z start_later");
+  CHECK(b.send("a") == "disabled");
+
+  // The nightly file says "enabled"; that does not bring anybody back early.
+  CHECK(b.row({{"user_id", "a"}, {"enabled", "true"}}) == "unchanged");
+  day(b, "2027-05-31", "T06:59:00Z");
+  CHECK_FALSE(b.user("a")->enabled);
+  CHECK(b.mails_to("a") == 1);
+  day(b, "2027-05-31", "T07:00:00Z");
+  CHECK(b.user("a")->enabled);
+  CHECK(b.mails_to("a") == 2);
+  b.connect("a");
+  CHECK(b.connection("a") == "connected");
+  CHECK(next(b) == "disable 2027-09-05T22:00:00Z employment_ended");
+}
+
+TEST_CASE("who comes back in a verified domain is connected when the next invitation would be due, not before") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  REQUIRE(b.go(b.domains.assert_verified("example.com", by_admin)));
+  employ(b, "2026-10-01", "2026-10-31");
+  b.pump();
+  CHECK(b.connection("a") == "connected");
+  employ(b, "2027-06-01");
+  day(b, "2026-11-06");
+  CHECK(b.connection("a") == "not_connected");
+  b.go(b.domains.pass());
+  b.pump();
+  CHECK(b.connection("a") == "not_connected");
+  day(b, "2027-05-31", "T07:00:00Z");
+  CHECK(b.user("a")->enabled);
+  CHECK(b.connection("a") == "connected");
+  CHECK(b.mails_to("a") == 0);
+}
+
+TEST_CASE("a person's decision in the gap stands") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  employ(b, "2026-10-01", "2026-10-31");
+  b.pump();
+  b.connect("a");
+  employ(b, "2027-06-01");
+  day(b, "2026-11-06");
+  REQUIRE(b.go(b.users.set_enabled("a", true, by_admin)));
+  day(b, "2026-12-01");
+  CHECK(b.user("a")->enabled);
+  REQUIRE(b.go(b.users.set_enabled("a", false, by_admin)));
+  day(b, "2027-05-31");
+  CHECK_FALSE(b.user("a")->enabled);
+}
+
+TEST_CASE("a next employment that is withdrawn in the gap brings nobody back") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  employ(b, "2026-10-01", "2026-10-31");
+  b.pump();
+  b.connect("a");
+  employ(b, "2027-06-01");
+  day(b, "2026-11-06");
+  CHECK(b.row({{"user_id", "a"}, {"start_date", "2027-06-01"}, {"withdrawn", "true"}}) == "updated");
+  day(b, "2027-05-31");
+  CHECK_FALSE(b.user("a")->enabled);
+  CHECK(b.mails_to("a") == 1);
+  CHECK(next(b) == "nothing");
+}
+
+TEST_CASE("a re-hire in the gap is enabled at once; a row that only says enabled brings no leaver back") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  employ(b, "2026-10-01", "2026-10-31");
+  b.pump();
+  b.connect("a");
+  day(b, "2026-11-06");
+  CHECK_FALSE(b.user("a")->enabled);
+  CHECK(b.row({{"user_id", "a"}, {"enabled", "true"}}) == "unchanged");
+  CHECK_FALSE(b.user("a")->enabled);
+  employ(b, "2027-06-01");
+  CHECK(b.user("a")->enabled);
+  CHECK(next(b) == "send 2027-05-31T07:00:00Z start_later");
+}
+
+TEST_CASE("a moved start of the next employment moves that one, and the review is about it") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  employ(b, "2026-10-01", "2026-10-31");
+  b.pump();
+  b.connect("a");
+  CHECK(b.row({{"user_id", "a"}, {"start_date", "2027-06-01"}, {"in_review", "true"}}) == "updated");
+  CHECK(b.row({{"user_id", "a"}, {"start_date", "2027-07-01"}}) == "updated");
+  const auto next_employment =
+      store::employments::following(*b.db, *store::employments::in_force(*b.db, b.user("a")->key));
+  REQUIRE(next_employment);
+  CHECK(model::to_text(next_employment->start_date) == "2027-07-01");
+  REQUIRE(b.go(b.reviews.approve("a", "", by_admin)));
+  day(b, "2026-11-06");
+  CHECK(next(b) == "send 2027-06-30T07:00:00Z start_later");
+}
