@@ -3,6 +3,7 @@
 
     ./dev bench send      mails: smtp-source against the daemon end to end, both into one smtp-sink
     ./dev bench import    100,000 users by file: time, memory; then list and idle memory
+    ./dev bench future    plan, why, lists and a bulk send at 1,000,000 users; a year rehearsed
 """
 
 import datetime
@@ -15,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import future
 
 BUILD = pathlib.Path(sys.argv[1]).resolve()
 SINK_PORT = 18625
@@ -38,15 +41,11 @@ class Sink:
         self.process.wait()
 
 
-class Daemon:
-    def __init__(self, transport, connections=CONNECTIONS):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="invited-bench-"))
-        config = self.folder / "invited.yaml"
-        config.write_text(
-            f"""organisation: {{name: "Example AB", time_zone: Europe/Stockholm, locale: sv}}
+def config_text(transport):
+    return f"""organisation: {{name: "Example AB", time_zone: Europe/Stockholm, locale: sv}}
 state_dir: state
 control: {{socket: control.sock}}
-web: {{listen: "127.0.0.1:0", base_url: "https://invite.example.com"}}
+web: {{listen: "127.0.0.1:0", base_url: "https://invite.example.com", client_address_header: x-real-ip}}
 mail: {{from: "Example AB <no-reply@example.com>", transport: out}}
 transports:
   - {transport}
@@ -58,7 +57,13 @@ sources:
 limits: {{import_max_mib: 256}}
 plugin_dirs: ["{BUILD}/lib/invited/plugins"]
 """
-        )
+
+
+class Daemon:
+    def __init__(self, transport, connections=CONNECTIONS):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="invited-bench-"))
+        config = self.folder / "invited.yaml"
+        config.write_text(config_text(transport))
         self.log = self.folder / "log"
         self.process = subprocess.Popen([str(BUILD / "bin/invited"), "--config", str(config)], stderr=self.log.open("wb"))
         until = time.monotonic() + 20
@@ -150,8 +155,12 @@ def bench_import(count=100_000):
         daemon.stop()
 
 
+def bench_future():
+    future.run(sys.modules[__name__])
+
+
 def main():
-    benches = {"send": bench_send, "import": bench_import}
+    benches = {"send": bench_send, "import": bench_import, "future": bench_future}
     name = sys.argv[2] if len(sys.argv) > 2 else ""
     if name not in benches:
         sys.exit("usage: ./dev bench " + "|".join(benches))

@@ -310,16 +310,18 @@ void status(const Page& page) {
       page.output.line(fmt::format("  {:>8}  {}", number_of(*counts, name), words(printable(name))));
     }
   }
-  const auto& held = array_of(document, "held");
-  if (!held.empty()) {
-    page.output.line();
-    page.heading("Held for a person");
-    for (const auto& one : held) {
-      page.output.line("  " + padded(text_of(one, "user"), 12) +
-                       page.output.paint(Ink::bad, words(text_of(one, "reason"))) +
-                       (text_of(one, "detail").empty() ? "" : ": " + text_of(one, "detail")));
-      page.output.line("              invitectl invitation release " + text_of(one, "invitation") + "   or   discard");
+  bool headed = false;
+  for (const auto& one : array_of(document, "held")) {
+    if (text_of(one, "reason").starts_with("batch:")) continue;  // the batch as a whole is told above
+    if (!headed) {
+      page.output.line();
+      page.heading("Held for a person");
+      headed = true;
     }
+    page.output.line("  " + padded(text_of(one, "user"), 12) +
+                     page.output.paint(Ink::bad, words(text_of(one, "reason"))) +
+                     (text_of(one, "detail").empty() ? "" : ": " + text_of(one, "detail")));
+    page.output.line("              invitectl invitation release " + text_of(one, "invitation") + "   or   discard");
   }
   instances(page, "Sources", "sources");
   instances(page, "Transports", "transports");
@@ -414,8 +416,7 @@ void domain(const Page& page) {
     page.fact("value", text_of(document, "record.value"));
   }
   if (present(document, "checked_at"))
-    page.fact("last look",
-              page.moments.instant(text_of(document, "checked_at")) + "  " + text_of(document, "detail"));
+    page.fact("last look", page.moments.instant(text_of(document, "checked_at")) + "  " + text_of(document, "detail"));
   for (const auto& seen : array_of(document, "check.seen"))
     page.fact("seen instead", seen.is_string() ? printable(std::string(seen.get_string())) : std::string());
   if (present(document, "lapses_at"))
@@ -478,8 +479,9 @@ const std::map<std::string_view, Describer> by_command{
 };
 
 const std::map<std::string_view, Describer> by_schema{
-    {"User", user_changed}, {"RowAnswer", row_answer}, {"Banner", banner}, {"SelfServicePage", self_service}, {"SendAnswer", send_answer}, {"Invitation", invitation},
-    {"Batch", batch},       {"Review", review},     {"Domain", domain},        {"Plugin", plugin},          {"Check", check},
+    {"User", user_changed},      {"RowAnswer", row_answer},  {"Banner", banner}, {"SelfServicePage", self_service},
+    {"SendAnswer", send_answer}, {"Invitation", invitation}, {"Batch", batch},   {"Review", review},
+    {"Domain", domain},          {"Plugin", plugin},         {"Check", check},
 };
 
 }  // namespace
@@ -532,7 +534,7 @@ void PlanWriter::items(std::span<const json::value> items) {
     const std::string reason = text_of(item, "text");
     text += reason.empty() ? text_of(item, "reason") : reason;
     const std::string action = text_of(item, "action");
-    if (action == "send" || action == "deliver")
+    if ((action == "send" || action == "deliver") && present(item, "ends_at"))
       text += output_.paint(Ink::dim, fmt::format("  (link ends {})", moments_.instant(text_of(item, "ends_at"))));
     output_.line(text);
   }

@@ -191,8 +191,11 @@ private:
     std::string footer = wrapped(command.description);
     if (!command.method.empty()) footer += fmt::format("Needs the role {}. ", api::to_text(command.role));
     app->footer(footer + "Global options: see invitectl --help");
-    Verb verb{&command, command.bulk.empty() ? nullptr : api::find(command.bulk),
-              command.with_file.empty() ? nullptr : api::find(command.with_file), app, {}};
+    Verb verb{&command,
+              command.bulk.empty() ? nullptr : api::find(command.bulk),
+              command.with_file.empty() ? nullptr : api::find(command.with_file),
+              app,
+              {}};
     for (const auto& argument : command.arguments) add(verb, argument);
     if (verb.bulk != nullptr) {
       for (const auto& argument : verb.bulk->arguments) {
@@ -274,8 +277,7 @@ private:
         (of_file ? only_with_file : other_than_file) = "--" + std::string(argument->name);
       }
     }
-    if (file == nullptr && !only_with_file.empty())
-      throw UsageError(only_with_file + " goes with --with FILE only");
+    if (file == nullptr && !only_with_file.empty()) throw UsageError(only_with_file + " goes with --with FILE only");
     if (file == nullptr) return verb.command;
     if (!other_than_file.empty()) throw UsageError(other_than_file + " does not go with --with");
     return verb.with_file;

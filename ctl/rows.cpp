@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/serialize.hpp>
 
 #include "failure.hpp"
@@ -107,7 +108,10 @@ std::string spoken_counts(const json::value& counts) {
       const auto number = number_of(counts, {member.key().data(), member.key().size()});
       if (number == 0) continue;
       if (!text.empty()) text += ", ";
-      text += fmt::format("{} {}", number, printable({member.key().data(), member.key().size()}));
+      std::string what = printable({member.key().data(), member.key().size()});
+      std::ranges::replace(what, '_', ' ');
+      if (what.starts_with("held ")) what = what.substr(5) + " held";  // "4 mails held"
+      text += fmt::format("{} {}", number, what);
     }
   }
   return text.empty() ? "nothing to do" : text;

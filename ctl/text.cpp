@@ -5,6 +5,7 @@
 #include <unicode/utf8.h>
 
 #include <algorithm>
+#include <boost/json/serialize.hpp>
 
 #include "core/log.hpp"
 

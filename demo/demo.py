@@ -15,6 +15,7 @@ import http.client
 import json
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -102,7 +103,7 @@ class Daemon:
         return done.stdout
 
     def show(self, *arguments):
-        note("$ invitectl " + " ".join(arguments))
+        note("$ invitectl " + shlex.join(arguments))
         print(self.ctl(*arguments).rstrip())
 
     def json(self, *arguments):

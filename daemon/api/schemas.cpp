@@ -319,7 +319,7 @@ constexpr std::string_view text = R"json({
   "type": "object", "required": ["id", "kind", "state"],
   "properties": {
     "id": {"type": "string"},
-    "kind": {"type": "string", "enum": ["import", "sync", "send-verification", "release-batch", "discard-batch"]},
+    "kind": {"type": "string", "enum": ["import", "sync", "send-verification", "plan", "release-batch", "discard-batch"]},
     "state": {"type": "string", "enum": ["running", "done", "failed"]},
     "dry_run": {"type": "boolean"},
     "actor": {"type": "string"},
@@ -362,6 +362,7 @@ constexpr std::string_view text = R"json({
   "properties": {
     "created": {"type": "integer"}, "updated": {"type": "integer"}, "unchanged": {"type": "integer"},
     "ignored": {"type": "integer"}, "rejected": {"type": "integer"},
+    "changed_plans": {"type": "integer", "description": "Plan with a file: users whose coming acts would be others"},
     "held_mails": {"type": "integer", "description": "Kept back until a person decides about the batch"},
     "held_withdrawals": {"type": "integer", "description": "Likewise"},
     "released": {"type": "integer"}, "withdrawn": {"type": "integer"}, "disabled": {"type": "integer"},

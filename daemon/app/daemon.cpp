@@ -398,8 +398,8 @@ awaitable<int> Daemon::start() {
   scope_.spawn("domains", domains_->run());
   scope_.spawn("domain checks", domains_->run_checks());
   fetching_->start(scope_);
-  scope_.spawn("interrupted bulk sends", control::resume_bulk(*desk_));
-  scope_.spawn("interrupted batches", control::resume_batches(*desk_));
+  scope_.spawn("interrupted bulk sends", control::resume_bulk(desk_.get()));
+  scope_.spawn("interrupted batches", control::resume_batches(desk_.get()));
   scope_.spawn("fence", advance_fence());
   scope_.spawn("watchdog", watchdog());
   const auto counts = co_await queries_->counts();

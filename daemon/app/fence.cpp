@@ -1,5 +1,6 @@
 #include "app/fence.hpp"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <charconv>

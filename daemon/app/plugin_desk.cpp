@@ -1,5 +1,7 @@
 #include "app/plugin_desk.hpp"
 
+#include <fmt/format.h>
+
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 

@@ -1,5 +1,7 @@
 #include "app/plugin_state.hpp"
 
+#include <fmt/format.h>
+
 #include "store/meta.hpp"
 
 namespace invited::app {

@@ -133,9 +133,8 @@ void read_calendar(Reader& in, const std::string& pointer, model::Policy& policy
   constexpr std::array<std::string_view, 7> names{"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
   if (const auto days = pointer + "/working_days"; in.find(days) != nullptr) {
     for (std::size_t i = 0; i < names.size(); ++i)
-      policy.working_days.at(i) = std::ranges::any_of(in.list(days), [&](const json::value& day) {
-        return day.is_string() && day.get_string() == names.at(i);
-      });
+      policy.working_days.at(i) = std::ranges::any_of(
+          in.list(days), [&](const json::value& day) { return day.is_string() && day.get_string() == names.at(i); });
   }
   const auto list = pointer + "/holidays";
   if (in.find(list) == nullptr) return;

@@ -78,7 +78,7 @@ void check_tree(const json::value& root, const json::value& node) {
   if (node.is_object()) {
     check_references(root, node, 0);
     if (const auto* const pattern = member(node, "pattern"); pattern != nullptr && pattern->is_string()) {
-      std::regex compiled(std::string(pattern->get_string()));
+      static_cast<void>(std::regex(std::string(pattern->get_string())));
     }
     for (const auto& [name, inner] : node.get_object()) {
       if (name != "default" && name != "enum" && name != "const" && name != "examples") check_tree(root, inner);
@@ -178,7 +178,7 @@ std::string type_words(std::string_view type, const json::value& schema) {
   if (type == "string") return "text";
   if (type == "integer" || type == "number") {
     const auto range = range_words(schema, "minimum", "maximum", "");
-    const std::string words = type == "integer" ? "a whole number" : "a number";
+    std::string words = type == "integer" ? "a whole number" : "a number";
     if (range.empty()) return words;
     return words + (range.find(" to ") == std::string::npos ? "," : " from") + range;
   }

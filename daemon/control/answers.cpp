@@ -1,5 +1,7 @@
 #include "control/answers.hpp"
 
+#include <fmt/format.h>
+
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 

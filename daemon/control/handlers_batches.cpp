@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <boost/json/array.hpp>
 
 #include "control/answers.hpp"
@@ -98,12 +100,12 @@ awaitable<HttpResponse> decide(Desk* desk, bool release, Call call) {
 
 }  // namespace
 
-boost::asio::awaitable<void> resume_batches(Desk& desk) {
-  const auto batches = co_await desk.batches.interrupted();
+boost::asio::awaitable<void> resume_batches(Desk* desk) {
+  const auto batches = co_await desk->batches.interrupted();
   for (const auto& batch : batches) {
     const bool release = batch.state == model::BatchState::releasing;
-    auto job = desk.jobs.start(kind_of(release), batch.decided_by, false);
-    desk.scope.spawn("batch", work_off(&desk, job, batch.key, release, false));
+    auto job = desk->jobs.start(kind_of(release), batch.decided_by, false);
+    desk->scope.spawn("batch", work_off(desk, job, batch.key, release, false));
   }
 }
 

@@ -40,7 +40,7 @@ model::ByteSink sink_into(std::shared_ptr<std::string> text) {
 
 awaitable<core::Result<std::string>> next_text(std::shared_ptr<Export> all) {
   service::ExportPiece piece =
-      co_await service::export_piece(all->desk->store, all->desk->policies, all->filter, all->after);
+      co_await service::export_piece(&all->desk->store, &all->desk->policies, all->filter, all->after);
   all->after = piece.next;
   all->whole = !piece.next;
   const bool nothing_to_say = piece.records.empty() && !all->first && piece.next;

@@ -1,4 +1,6 @@
 // The future made visible: the plan, what an import would change in it, why, links at risk, rehearsals.
+#include <fmt/format.h>
+
 #include <boost/json/array.hpp>
 #include <charconv>
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
@@ -356,11 +358,11 @@ model::UserFilter filter_of(const json::object& values) {
   return filter;
 }
 
-boost::asio::awaitable<void> resume_bulk(Desk& desk) {
-  const auto plans = co_await desk.bulk.interrupted();
+boost::asio::awaitable<void> resume_bulk(Desk* desk) {
+  const auto plans = co_await desk->bulk.interrupted();
   for (const core::Id& plan : plans) {
-    auto job = desk.jobs.start("send-verification", "daemon", false);
-    desk.scope.spawn("bulk send", run_bulk(&desk, job, plan));
+    auto job = desk->jobs.start("send-verification", "daemon", false);
+    desk->scope.spawn("bulk send", run_bulk(desk, job, plan));
   }
 }
 

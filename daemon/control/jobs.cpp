@@ -102,7 +102,7 @@ void Job::finish(json::object counts, std::string note) {
   counts_ = counts;
   detail_ = note;
   json::object event{{"event", "done"}, {"state", "done"}, {"counts", std::move(counts)}};
-  if (!note.empty()) event["detail"] = std::move(note);
+  if (!note.empty()) event["detail"] = note;
   add(std::move(event));
 }
 

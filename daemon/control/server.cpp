@@ -1,5 +1,7 @@
 #include "control/server.hpp"
 
+#include <fmt/format.h>
+
 #include <boost/json/value.hpp>
 
 #include "api/request.hpp"

@@ -143,8 +143,8 @@ void add_running_handlers(Handlers& handlers, Desk& desk);
 void add_future_handlers(Handlers& handlers, Desk& desk);
 
 // Goes on with bulk runs that an earlier run of the daemon left in the middle, each as a job.
-boost::asio::awaitable<void> resume_bulk(Desk& desk);
+boost::asio::awaitable<void> resume_bulk(Desk* desk);
 // Likewise with batches that were being let go or discarded.
-boost::asio::awaitable<void> resume_batches(Desk& desk);
+boost::asio::awaitable<void> resume_batches(Desk* desk);
 
 }  // namespace invited::control

@@ -611,6 +611,24 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
       co_return;
     }
   }
+
+  // The parameter keeps it alive as long as the stop lasts.
+  static asio::awaitable<void> stop(std::shared_ptr<Impl> impl, Clock* clock, Milliseconds grace) {
+    impl->stopping = true;
+    impl->close_listeners();
+    for (Connection* connection : impl->connections) {
+      if (connection->idle) connection->socket.cancel();
+      if (connection->endless) connection->stopped.cancel();
+    }
+    const Milliseconds end = clock->monotonic() + std::min<Milliseconds>(grace, std::chrono::hours(24));
+    while (!impl->connections.empty() && clock->monotonic() < end) {
+      auto waiting = impl->ended.wait_for(*clock, end - clock->monotonic());
+      co_await std::move(waiting);
+    }
+    impl->scope.stop();
+    auto joining = impl->scope.join();
+    co_await std::move(joining);
+  }
 };
 
 HttpServer::HttpServer(asio::any_io_executor executor, HttpServerLimits limits, HttpHandler handler,
@@ -641,21 +659,7 @@ Result<std::string> HttpServer::adopt_listening_socket(int descriptor) {
 }
 
 asio::awaitable<void> HttpServer::stop(Clock& clock, Milliseconds grace) {
-  const auto impl = impl_;
-  impl->stopping = true;
-  impl->close_listeners();
-  for (Impl::Connection* connection : impl->connections) {
-    if (connection->idle) connection->socket.cancel();
-    if (connection->endless) connection->stopped.cancel();
-  }
-  const Milliseconds end = clock.monotonic() + std::min<Milliseconds>(grace, std::chrono::hours(24));
-  while (!impl->connections.empty() && clock.monotonic() < end) {
-    auto waiting = impl->ended.wait_for(clock, end - clock.monotonic());
-    co_await std::move(waiting);
-  }
-  impl->scope.stop();
-  auto joining = impl->scope.join();
-  co_await std::move(joining);
+  return Impl::stop(impl_, &clock, grace);
 }
 
 std::size_t HttpServer::connections() const {

@@ -39,7 +39,10 @@ void Wakeup::ring() {
 }
 
 asio::awaitable<void> Wakeup::wait_for(Clock& clock, Milliseconds longest) {
-  const auto state = state_;
+  return wait(state_, &clock, longest);
+}
+
+asio::awaitable<void> Wakeup::wait(std::shared_ptr<State> state, Clock* clock, Milliseconds longest) {
   if (state->waiting) throw std::logic_error("Wakeup: a second waiter");
   if (!state->rung) {
     // The sleep is a coroutine of its own, so that a ring can end it without ending us. Our own cancellation then
@@ -52,7 +55,7 @@ asio::awaitable<void> Wakeup::wait_for(Clock& clock, Milliseconds longest) {
     auto slot = (co_await asio::this_coro::cancellation_state).slot();
     if (slot.is_connected()) slot.assign([state](asio::cancellation_type type) { state->end_sleep.emit(type); });
     auto token = asio::bind_cancellation_slot(state->end_sleep.slot(), asio::as_tuple(asio::use_awaitable));
-    auto [error] = co_await asio::co_spawn(state->executor, clock.sleep_for(longest), std::move(token));
+    auto [error] = co_await asio::co_spawn(state->executor, clock->sleep_for(longest), std::move(token));
     if (slot.is_connected()) slot.clear();
     if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none)
       throw boost::system::system_error(asio::error::operation_aborted);

@@ -24,6 +24,7 @@ public:
 
 private:
   struct State;
+  static boost::asio::awaitable<void> wait(std::shared_ptr<State> state, Clock* clock, Milliseconds longest);
   std::shared_ptr<State> state_;
 };
 

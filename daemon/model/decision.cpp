@@ -38,13 +38,6 @@ private:
   Decision decision_;
 };
 
-bool domain_allowed(const Facts& facts) {
-  const auto& rules = facts.policy.allowed_domains;
-  return rules.empty() || std::any_of(rules.begin(), rules.end(), [&](const std::string& rule) {
-           return domain_covers(rule, facts.user.login_email_domain);
-         });
-}
-
 std::string held_text(const Invitation& invitation) {
   if (const auto batch = batch_holding(invitation.held_reason))
     return fmt::format(
@@ -64,6 +57,19 @@ std::string in_review_text(const Facts& facts) {
                              steps);
 }
 
+// A hire that waits behind an employment whose own invitation is over, or may never come: its date decides (W0).
+std::optional<Facts> next_hire(const Facts& facts) {
+  if (facts.next == nullptr || !facts.next->hire_open || facts.next->review == ReviewState::rejected)
+    return std::nullopt;
+  const Employment& now = *facts.employment;
+  if (now.hire_open && now.review != ReviewState::pending && now.review != ReviewState::rejected) return std::nullopt;
+  Facts then = facts;
+  then.employment = facts.next;
+  then.next = nullptr;
+  then.leaver_days = facts.next_leaver_days;
+  return then;
+}
+
 // W10 and its relatives: the reason why this user may not be offered anything, if there is one.
 std::optional<Reason> barred(const Facts& facts) {
   const bool waits = facts.employment != nullptr && facts.employment->gap == GapState::waits;
@@ -72,7 +78,7 @@ std::optional<Reason> barred(const Facts& facts) {
   if (facts.employment == nullptr) return std::nullopt;
   const Employment& employment = *facts.employment;
   if (employment.withdrawn) return Reason{reason::withdrawn, "The employment is withdrawn: nothing is sent."};
-  if (employment.review == ReviewState::rejected)
+  if (employment.review == ReviewState::rejected && !next_hire(facts))
     return Reason{reason::review_rejected,
                   fmt::format("The review rejected the employment{}: nothing is sent.",
                               employment.review_reason.empty() ? "" : " (" + employment.review_reason + ")")};
@@ -100,7 +106,8 @@ std::optional<Reason> ended_by_person(const Facts& facts) {
   if (facts.invitation == nullptr || !same_address(facts)) return std::nullopt;
   const Invitation& invitation = *facts.invitation;
   if (facts.employment != nullptr && facts.employment->hire_open &&
-      (facts.employment->created_at > invitation.created_at || facts.employment->gap != GapState::none))
+      (facts.employment->created_at > invitation.ended_at.value_or(invitation.created_at) ||
+       facts.employment->gap != GapState::none))
     return std::nullopt;
   if (invitation.state == InvitationState::connected)
     return Reason{reason::disconnected,
@@ -140,18 +147,6 @@ std::optional<Reason> not_by_itself(const Facts& facts, Chain& chain) {
     return std::nullopt;
   }
   return Reason{reason::not_a_hire, "Not a new hire: the login email is saved and waits for \"send verification\"."};
-}
-
-// A hire that waits behind the employment in force, whose own invitation is over: its date decides (W0).
-std::optional<Facts> next_hire(const Facts& facts) {
-  const bool waits = facts.next != nullptr && facts.next->hire_open && facts.next->review != ReviewState::rejected &&
-                     !facts.employment->hire_open;
-  if (!waits) return std::nullopt;
-  Facts then = facts;
-  then.employment = facts.next;
-  then.next = nullptr;
-  then.leaver_days = facts.next_leaver_days;
-  return then;
 }
 
 Decision by_start_date(const Facts& facts, Chain chain) {
@@ -212,9 +207,11 @@ Decision open_offer(const Facts& facts, Chain chain) {
       const bool again = facts.delivery != nullptr && facts.delivery->attempts > 0;
       return chain.end_at(
           Action::deliver, next, reason::mail_on_its_way,
-          again ? fmt::format("The mail is on its way; {} tries so far, last word: {}", facts.delivery->attempts,
-                              facts.delivery->detail.empty() ? "none" : facts.delivery->detail)
-                : std::string("The mail is queued for its first try."));
+          again
+              ? fmt::format("The mail is on its way; {} so far{}",
+                            facts.delivery->attempts == 1 ? "1 try" : fmt::format("{} tries", facts.delivery->attempts),
+                            facts.delivery->detail.empty() ? "." : ", last word: " + facts.delivery->detail)
+              : std::string("The mail is queued for its first try."));
     }
     default:
       return chain.end_at(Action::expire, invitation.ends_at.value_or(facts.now), reason::link_open,
@@ -252,9 +249,19 @@ Decision decide(const Facts& facts) {
     return chain.end(open ? Action::cancel : Action::none, reason::no_login_email,
                      "No login email is saved: there is no address to send to.");
   if (current && invitation->state == InvitationState::verified) return open_offer(facts, std::move(chain));
+  if (facts.leaving_batch) {
+    if (mail_out && !facts.asked) return open_offer(facts, std::move(chain));
+    return chain.end(Action::none, reason::held,
+                     fmt::format("The source withdrew or disabled this user together with too many others, and a brake "
+                                 "holds that: decide about the batch first (invitectl batch show {}).",
+                                 facts.leaving_batch->text()));
+  }
 
-  const bool in_review = facts.employment != nullptr && facts.employment->review == ReviewState::pending;
-  const bool allowed = domain_allowed(facts);
+  const auto pending = [](const Facts& of) {
+    return of.employment != nullptr && of.employment->review == ReviewState::pending;
+  };
+  const bool in_review = pending(facts) && (facts.asked || pending(hire));
+  const bool allowed = domain_allowed(facts.policy, facts.user.login_email_domain);
   // A link that is out lives to its end, whatever holds back the next mail.
   if (mail_out && !facts.asked && (in_review || !allowed)) return open_offer(facts, std::move(chain));
   if (in_review) return chain.end(Action::review, reason::in_review, in_review_text(facts));
@@ -265,6 +272,13 @@ Decision decide(const Facts& facts) {
     if (auto ended = ended_by_person(hire)) return chain.end(Action::none, ended->code, std::move(ended->text));
   if (!facts.user.enabled && !comes_back_now(*facts.employment, facts.policy, facts.now)) {
     chain.add(reason::between_employments, "Between two employments: disabled until the next one's invitation is due.");
+    const CivilDue due = due_for(facts.employment->start_date, facts.policy);
+    if (facts.domain_verified)
+      return chain.end_due(Action::connect, due, reason::verified_domain,
+                           fmt::format("{} is a verified domain: connected without a mail at {:02}:00 on {}.",
+                                       facts.user.login_email_domain, due.hour, to_text(due.date)));
+    if (auto none = not_by_itself(facts, chain))
+      return chain.end(open ? Action::cancel : Action::none, none->code, std::move(none->text));
     return by_start_date(facts, std::move(chain));
   }
   if (facts.domain_verified)
@@ -283,18 +297,27 @@ Decision decide(const Facts& facts) {
   if (mail_out) return open_offer(facts, std::move(chain));
   if (moved) {
     chain.add(reason::login_email_changed, "The login email was changed: the older invitation is superseded.");
+    if (invitation->cause == InvitationCause::hire) {
+      if (auto none = not_by_itself(hire, chain))
+        return chain.end(open ? Action::cancel : Action::none, none->code, std::move(none->text));
+    }
     return by_start_date(open && before_mail(invitation->state) ? hire : facts, std::move(chain));
   }
   if (current && invitation->state == InvitationState::draft && invitation->cause != InvitationCause::hire)
     return chain.end(Action::send, reason::asked, "It was asked for during the review: the mail goes out at once.");
-  if (later && later->employment->review == ReviewState::pending)
-    return chain.end(Action::review, reason::in_review, in_review_text(facts));
+  if (pending(hire)) return chain.end(Action::review, reason::in_review, in_review_text(facts));
   auto none = not_by_itself(hire, chain);
   if (!none) return by_start_date(hire, std::move(chain));
 
   if (invitation != nullptr && invitation->state == InvitationState::expired)
     return chain.end(Action::none, reason::link_expired, "The link expired unused: send again to give new days.");
   return chain.end(open ? Action::cancel : Action::none, none->code, std::move(none->text));
+}
+
+bool domain_allowed(const Policy& policy, std::string_view domain) {
+  const auto& rules = policy.allowed_domains;
+  return rules.empty() ||
+         std::any_of(rules.begin(), rules.end(), [&](const std::string& rule) { return domain_covers(rule, domain); });
 }
 
 bool comes_back_now(const Employment& employment, const Policy& policy, Instant now) {
@@ -357,11 +380,11 @@ void add_next_employment(const Facts& facts, std::vector<Decision>& acts) {
   Employment next = *facts.next;
   next.gap = GapState::waits;
   next.hire_open = true;
-  Facts then{.user = away, .employment = &next, .policy = facts.policy, .now = acts.back().at};
+  Facts then{.user = away, .employment = &next, .policy = facts.policy, .now = std::max(acts.back().at, facts.now)};
   // The disabling ends whatever is open.
   if (facts.invitation != nullptr && !live(facts.invitation->state)) then.invitation = facts.invitation;
   then.domain_verified = facts.domain_verified;
-  if (Decision after = decide(then); after.action == Action::send) {
+  if (Decision after = decide(then); after.action == Action::send || after.action == Action::connect) {
     after.follows = true;
     acts.push_back(std::move(after));
   }

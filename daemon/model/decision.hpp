@@ -46,6 +46,8 @@ struct Facts {
   // Of the user templates, instead of the policy's.
   std::optional<int> leaver_days = std::nullopt;
   std::optional<int> next_leaver_days = std::nullopt;
+  // The batch in which a withdrawal or disabling of this user waits for a person (model/batch.hpp).
+  std::optional<Id> leaving_batch = std::nullopt;
 };
 
 struct Decision {
@@ -72,6 +74,9 @@ struct Decision {
 
 // When a user who is disabled between two employments comes back: when the invitation of the next one is due.
 [[nodiscard]] bool comes_back_now(const Employment& employment, const Policy& policy, Instant now);
+
+// Whether login emails of this company may have this domain.
+[[nodiscard]] bool domain_allowed(const Policy& policy, std::string_view domain);
 
 // W2's civil due for a start date.
 [[nodiscard]] CivilDue due_for(CivilDate start, const Policy& policy);

@@ -162,9 +162,10 @@ core::Result<Email> parse_email(std::string_view text) {
   if (const UChar32 c = first_of(local, [](UChar32 each) { return each != '.' && !is_atext(each); }); c != U_SENTINEL)
     return bad_email(fmt::format("U+{:04X} may not stand before the @", static_cast<unsigned>(c)));
   // It would sit on whatever is shown before the address.
-  if (const UChar32 c = first_of(local, [after = UChar32{'.'}](UChar32 each) mutable {
-        return std::exchange(after, each) == '.' && (U_GET_GC_MASK(each) & U_GC_M_MASK) != 0;
-      });
+  if (const UChar32 c = first_of(local,
+                                 [after = UChar32{'.'}](UChar32 each) mutable {
+                                   return std::exchange(after, each) == '.' && (U_GET_GC_MASK(each) & U_GC_M_MASK) != 0;
+                                 });
       c != U_SENTINEL)
     return bad_email(fmt::format("the mark U+{:04X} has no letter to stand on", static_cast<unsigned>(c)));
   auto domain = ascii_domain(typed.substr(at + 1));

@@ -49,7 +49,7 @@ struct Employment {
   CivilDate start_date{};
   std::optional<CivilDate> end_date;
   std::string employment_template;
-  std::string flow;  // the review flow it is in; empty: none
+  std::string flow;        // the review flow it is in; empty: none
   std::string entered_by;  // who gave what is reviewed, one actor a line (four eyes)
   ReviewState review = ReviewState::none;
   std::string review_actor;   // who decided last
@@ -91,7 +91,8 @@ struct Invitation {
   Instant created_at{};
 };
 
-// What a mail says: asks for the verification, or tells who was connected by a verified domain that the sign-in is ready.
+// What a mail says: asks for the verification, or tells who was connected by a verified domain that the sign-in is
+// ready.
 enum class DeliveryKind : std::uint8_t { verification, sign_in_ready };
 
 // One mail on its way; at most one of each kind for an invitation. Attempts are rows of their own.
@@ -127,9 +128,9 @@ enum class DomainState : std::uint8_t { pending, verified, lapsed };
 struct Domain {
   std::string name;  // ASCII form, "*.": wildcard
   DomainState state = DomainState::verified;
-  std::string method{};  // how it is known, or to be proven: "dns"; "assertion": an operator answers for it
-  std::string actor{};   // who added it
-  Instant since{};       // in this state
+  std::string method{};     // how it is known, or to be proven: "dns"; "assertion": an operator answers for it
+  std::string actor{};      // who added it
+  Instant since{};          // in this state
   std::string challenge{};  // what the DNS record must hold; empty: none was asked for
   std::optional<Instant> checked_at{};
   std::optional<Instant> next_check_at{};  // nothing: never by itself (assertions)

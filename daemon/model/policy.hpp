@@ -64,8 +64,8 @@ public:
     return found == companies_.end() ? organisation_ : found->second;
   }
   [[nodiscard]] bool knows(const std::string& company) const { return company.empty() || companies_.contains(company); }
-  // The key of the company that a text means: its key or its name, without regard to case, as long as only one is called
-  // so. Nothing and the organisation's own name mean the organisation itself: an empty key.
+  // The key of the company that a text means: its key or its name, without regard to case, as long as only one is
+  // called so. Nothing and the organisation's own name mean the organisation itself: an empty key.
   [[nodiscard]] std::optional<std::string> company_meant(const std::string& text) const;
   // What people call a company, if company_meant() finds it again by that; else its key.
   [[nodiscard]] std::string company_called(const std::string& key) const;

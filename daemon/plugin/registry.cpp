@@ -184,7 +184,8 @@ Result<Registry::Found> Registry::find(std::string_view role, std::string_view n
                           config::suggest(name, offered), names.empty() ? "is none" : "is: " + names));
 }
 
-asio::awaitable<void> Registry::add(config::Instance wanted, config::Errors& errors) {
+asio::awaitable<config::Errors> Registry::add(config::Instance wanted) {
+  config::Errors errors;
   const auto found = find(role_id(wanted.role), wanted.plugin);
   if (!found) {
     const core::Error& error = found.error();
@@ -193,12 +194,11 @@ asio::awaitable<void> Registry::add(config::Instance wanted, config::Errors& err
     errors.push_back(
         at_entry(wanted, "/plugin", error.code,
                  error.location.empty() ? error.message : fmt::format("{}: {}", error.location, error.message)));
-    co_return;
+    co_return errors;
   }
   config::Errors wrong = config::apply_schema(wanted, found->plugin->config_schema);
   if (!wrong.empty()) {
-    errors.insert(errors.end(), wrong.begin(), wrong.end());
-    co_return;
+    co_return wrong;
   }
   auto instance =
       Instance::make(found->module, *found->plugin, wanted.name, boost::json::serialize(wanted.config), environment_);
@@ -211,7 +211,7 @@ asio::awaitable<void> Registry::add(config::Instance wanted, config::Errors& err
     const std::string& field = made.error().location;
     errors.push_back(at_entry(wanted, field.starts_with('/') ? "/config" + field : "/config", made.error().code,
                               made.error().message));
-    co_return;
+    co_return errors;
   }
   log::info(events::plugin_loaded, "Plugin instance made",
             {{"plugin", wanted.plugin},
@@ -229,11 +229,15 @@ asio::awaitable<void> Registry::add(config::Instance wanted, config::Errors& err
       identities_.push_back(std::make_unique<IdentityAdapter>(instance));
       break;
   }
+  co_return errors;
 }
 
 asio::awaitable<config::Errors> Registry::load_all(std::vector<config::Instance> instances) {
   config::Errors errors;
-  for (config::Instance& wanted : instances) co_await add(std::move(wanted), errors);
+  for (config::Instance& wanted : instances) {
+    const config::Errors wrong = co_await add(std::move(wanted));
+    errors.insert(errors.end(), wrong.begin(), wrong.end());
+  }
   co_return errors;
 }
 

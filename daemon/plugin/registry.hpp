@@ -115,7 +115,7 @@ private:
 
   core::Result<ModulePtr> open(const std::filesystem::path& file);
   core::Result<Found> find(std::string_view role, std::string_view name);
-  boost::asio::awaitable<void> add(config::Instance wanted, config::Errors& errors);
+  boost::asio::awaitable<config::Errors> add(config::Instance wanted);
 
   const std::vector<std::filesystem::path> dirs_;
   Environment environment_;

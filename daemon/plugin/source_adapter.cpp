@@ -423,8 +423,9 @@ std::string import_format(const model::SourcePush& push) {
 // Runs the operation, feeding the sink as batches come. Returns when the plugin has ended; throws what the sink threw,
 // after that. A caller who is cancelled leaves at once, with a hint to the plugin.
 template <class CallType, class Batch, class Sink>
-awaitable<Outcome> feed(std::shared_ptr<Instance> instance, std::shared_ptr<CallType> call, Channel<Batch>& channel,
-                        Instance::Operation operation, Sink sink) {
+awaitable<Outcome> feed(std::shared_ptr<Instance> instance, std::shared_ptr<CallType> call,
+                        Channel<Batch> CallType::* batches, Instance::Operation operation, Sink sink) {
+  Channel<Batch>& channel = (*call).*batches;
   std::optional<Outcome> refused = co_await instance->take_turn(call);
   if (refused) co_return std::move(*refused);
   const auto outcome = std::make_shared<std::optional<Outcome>>();
@@ -488,7 +489,7 @@ awaitable<Outcome> take_in(std::shared_ptr<Instance> instance, std::shared_ptr<I
     call->count += items.size();
     return sink(std::move(items));
   };
-  co_return co_await feed(instance, call, call->items, std::move(operation), counted);
+  co_return co_await feed(instance, call, &IntakeCall::items, std::move(operation), counted);
 }
 
 Instance::Operation handle_operation(Instance* instance, const invited_request* request) {
@@ -498,7 +499,12 @@ Instance::Operation handle_operation(Instance* instance, const invited_request* 
 }
 
 core::Result<model::SourceReply> reply_of(const Instance& instance, IntakeCall& call, const Outcome& outcome) {
-  if (outcome.status != INVITED_OK) return core::fail(to_error("source", instance.name(), "handle", outcome));
+  if (outcome.status != INVITED_OK) {
+    core::Error error = to_error("source", instance.name(), "handle", outcome);
+    // What was pushed is wrong, not the source: whoever pushed reads what is wrong with it and nothing else.
+    if (outcome.status == INVITED_REJECTED && !outcome.why.message.empty()) error.message = outcome.why.message;
+    return core::fail(std::move(error));
+  }
   const std::lock_guard lock(call.mutex);
   if (!call.result.has_reply) return model::SourceReply{204, "", ""};
   return std::move(call.result.reply);
@@ -513,9 +519,16 @@ std::string raw_query(const std::vector<std::pair<std::string, std::string>>& pa
 
 }  // namespace
 
-const invited_source_host source_host_table = {
-    sizeof(invited_source_host), 0,         &emit, &reject_row, &take_fetched, &take_reply, &write_bytes,
-    &source_changed,             &announce, &note};
+const invited_source_host source_host_table = {sizeof(invited_source_host),
+                                               0,
+                                               &emit,
+                                               &reject_row,
+                                               &take_fetched,
+                                               &take_reply,
+                                               &write_bytes,
+                                               &source_changed,
+                                               &announce,
+                                               &note};
 
 SourceAdapter::SourceAdapter(std::shared_ptr<Instance> instance, Milliseconds interval)
     : instance_(std::move(instance)), plugin_(instance_->plugin().name), interval_(interval) {
@@ -639,7 +652,7 @@ awaitable<core::Result<void>> SourceAdapter::export_records(ExportPart part, mod
   Instance::Operation operation = [plain = instance.get(), raw = call->raw()](invited_call* handle) {
     plain->operations<invited_source>().export_records(plain->self(), handle, raw);
   };
-  const Outcome outcome = co_await feed(instance, call, call->bytes, std::move(operation), std::move(sink));
+  const Outcome outcome = co_await feed(instance, call, &ExportCall::bytes, std::move(operation), std::move(sink));
   if (outcome.status == INVITED_OK) co_return core::Result<void>();
   co_return core::fail(to_error("source", instance->name(), "export", outcome));
 }

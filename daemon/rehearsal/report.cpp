@@ -142,7 +142,8 @@ std::string Report::text() const {
       out += fmt::format("  {} to {}\n", local(outage.from), local(outage.to));
   }
   if (late_mails_ > 0) {
-    out += fmt::format("\n{} mails late, the longest by {}\n", late_mails_, spoken(latest_));
+    out += fmt::format("\n{} {} late, the longest by {}\n", late_mails_, late_mails_ == 1 ? "mail" : "mails",
+                       spoken(latest_));
     for (const Late& mail : late_)
       out += fmt::format("  {}  due {}, accepted {}\n", mail.user, local(mail.due), local(mail.accepted));
     if (late_mails_ > static_cast<std::int64_t>(late_.size())) out += "  … the others: late_s in acts.ndjson\n";

@@ -112,9 +112,8 @@ bool web_address(std::string_view url) {
 
 bool url_characters(std::string_view url) {
   constexpr std::string_view unsafe = "\"<>\\^`{|}";
-  return std::none_of(url.begin(), url.end(), [&](char c) {
-    return c <= 0x20 || c >= 0x7F || unsafe.find(c) != std::string_view::npos;
-  });
+  return std::none_of(url.begin(), url.end(),
+                      [&](char c) { return c <= 0x20 || c >= 0x7F || unsafe.find(c) != std::string_view::npos; });
 }
 
 Result<void> check_link(std::string_view link) {
@@ -374,11 +373,11 @@ Result<RenderedMail> render_mail(const Templates& templates, const VerificationM
 
 Result<RenderedMail> render_mail(const Templates& templates, const SignInReadyMail& mail) {
   if (auto ok = check_text("help", mail.help, max_help_octets); !ok) return fail(ok.error());
-  const bool with_url = web_address(mail.sign_in_url) && url_characters(mail.sign_in_url) &&
-                        mail.sign_in_url.size() <= max_link_octets;
+  const bool with_url =
+      web_address(mail.sign_in_url) && url_characters(mail.sign_in_url) && mail.sign_in_url.size() <= max_link_octets;
   const std::array values{
-      TemplateValue{"ADDRESS", mail.to.address}, TemplateValue{"HELP", mail.help},
-      TemplateValue{"LANG", tag(mail.locale)},   TemplateValue{"NAME", mail.to.name},
+      TemplateValue{"ADDRESS", mail.to.address},        TemplateValue{"HELP", mail.help},
+      TemplateValue{"LANG", tag(mail.locale)},          TemplateValue{"NAME", mail.to.name},
       TemplateValue{"ORGANISATION", mail.organisation}, TemplateValue{"SIGN_IN_URL", mail.sign_in_url}};
   std::vector<std::string_view> sections{mail.to.name.empty() ? "WITHOUT_NAME" : "WITH_NAME"};
   if (with_url) sections.emplace_back("WITH_SIGN_IN");

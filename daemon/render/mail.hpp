@@ -1,4 +1,5 @@
-// The mails as bytes, the verification and "your sign-in is ready": RFC 5322 message, text and HTML in one language, ready for any transport.
+// The mails as bytes, the verification and "your sign-in is ready": RFC 5322 message, text and HTML in one language,
+// ready for any transport.
 //
 // The same input gives the same bytes, so that a second try of a delivery is the same mail. Lines end in CRLF and are
 // at most 998 octets long; the content is 7-bit unless an address itself is not (SMTPUTF8).

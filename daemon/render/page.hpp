@@ -75,8 +75,8 @@ struct AddressFormPage {
   enum class Fault : std::uint8_t { none, invalid, mismatch, unusable };
   Form form;
   Fault fault = Fault::none;
-  bool try_again = false;      // the nonce was no longer good: says so
-  std::string typed;           // what stands in the fields
+  bool try_again = false;  // the nonce was no longer good: says so
+  std::string typed;       // what stands in the fields
   std::string typed_again;
   std::string masked_address;  // saved so far; empty: none
   bool mail_is_out = false;    // a mail to it waits for its confirmation

@@ -41,19 +41,17 @@ struct Kind {
 
 // Each state of a page has a section and a text STATE_HEADING.
 const Names& page_states() {
-  static const Names all{"ADDRESS_FORM", "ADDRESS_SAVED", "ADDRESS_SENT", "CONFIRM",   "CONNECTED",
-                         "CONNECTING",   "EXPIRED",       "LIMITED",      "NOT_ALLOWED", "NOT_FOUND",
-                         "PAGE_OVER",    "REQUESTED",     "REVOKED",      "SUPERSEDED", "UNAVAILABLE",
-                         "UNKNOWN",      "USED"};
+  static const Names all{"ADDRESS_FORM", "ADDRESS_SAVED", "ADDRESS_SENT", "CONFIRM",   "CONNECTED", "CONNECTING",
+                         "EXPIRED",      "LIMITED",       "NOT_ALLOWED",  "NOT_FOUND", "PAGE_OVER", "REQUESTED",
+                         "REVOKED",      "SUPERSEDED",    "UNAVAILABLE",  "UNKNOWN",   "USED"};
   return all;
 }
 
 Names page_sections() {
-  Names all{"SIGN_DONE",          "SIGN_MAIL",     "SIGN_NOTE",         "SIGN_WAIT",     "TRY_AGAIN",
-            "WITH_FAULT",    "WITH_HELP",         "WITH_INVALID",  "WITH_LAST_DAY",
-            "WITH_MAIL_OUT",      "WITH_MISMATCH", "WITH_ORGANISATION", "WITH_RESEND",   "WITH_SAVED",
-            "WITH_SENT",          "WITH_SIGN_IN",  "WITH_UNUSABLE",     "WITHOUT_RESEND",
-            "WITHOUT_SENT"};
+  Names all{"SIGN_DONE",     "SIGN_MAIL",         "SIGN_NOTE",      "SIGN_WAIT",     "TRY_AGAIN",
+            "WITH_FAULT",    "WITH_HELP",         "WITH_INVALID",   "WITH_LAST_DAY", "WITH_MAIL_OUT",
+            "WITH_MISMATCH", "WITH_ORGANISATION", "WITH_RESEND",    "WITH_SAVED",    "WITH_SENT",
+            "WITH_SIGN_IN",  "WITH_UNUSABLE",     "WITHOUT_RESEND", "WITHOUT_SENT"};
   all.insert(all.end(), page_states().begin(), page_states().end());
   return all;
 }
@@ -92,8 +90,20 @@ const std::vector<Kind>& kinds() {
        {"LANG", "NAME", "ORGANISATION"},
        sign_in_sections,
        {}},
-      {TemplateId::sign_in_text, "mail/sign-in-ready", ".txt.tpl", false, sign_in_values, sign_in_sections, {"SIGN_IN_URL"}},
-      {TemplateId::sign_in_html, "mail/sign-in-ready", ".html.tpl", true, sign_in_values, sign_in_sections, {"SIGN_IN_URL"}},
+      {TemplateId::sign_in_text,
+       "mail/sign-in-ready",
+       ".txt.tpl",
+       false,
+       sign_in_values,
+       sign_in_sections,
+       {"SIGN_IN_URL"}},
+      {TemplateId::sign_in_html,
+       "mail/sign-in-ready",
+       ".html.tpl",
+       true,
+       sign_in_values,
+       sign_in_sections,
+       {"SIGN_IN_URL"}},
       {TemplateId::page,
        "page/page",
        ".html.tpl",
@@ -270,8 +280,7 @@ Result<void> check_mail_rules(const Kind& kind, const std::filesystem::path& fil
       ("\n" + std::string(text) + "\n").find("\n{{LINK}}\n") == std::string::npos)
     return bad(file, 0, "{{LINK}} stands on no line of its own, so mail programs may break the link");
   const bool subject = kind.id == TemplateId::verification_subject || kind.id == TemplateId::sign_in_subject;
-  if (subject &&
-      std::count(text.begin(), text.end(), '\n') > (text.ends_with('\n') ? 1 : 0))
+  if (subject && std::count(text.begin(), text.end(), '\n') > (text.ends_with('\n') ? 1 : 0))
     return bad(file, 2, "a subject is one line");
   return {};
 }
@@ -356,6 +365,7 @@ Result<Templates> Templates::load(const TemplateFolders& folders) {
   }
   loaded->cache.Freeze();
   std::vector<std::string> needed;
+  needed.reserve(page_states().size() + banner_reasons().size());
   for (const auto state : page_states()) needed.push_back(fmt::format("{}_HEADING", state));
   for (const auto reason : banner_reasons()) needed.push_back(banner_key(reason));
   for (const auto& key : needed)

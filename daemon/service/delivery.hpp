@@ -30,8 +30,8 @@ namespace invited::service {
 struct MailFacts {
   model::User user;
   model::Invitation invitation;
-  model::Delivery delivery;        // its kind says which mail is wanted
-  std::string provider_url{};      // sign_in_ready: where the account signs in, in the provider's words
+  model::Delivery delivery;    // its kind says which mail is wanted
+  std::string provider_url{};  // sign_in_ready: where the account signs in, in the provider's words
 };
 
 // Makes the bytes of a mail. The daemon's is render/mail behind an adapter; the simulator takes a plain one.

@@ -68,16 +68,16 @@ model::SourceRecord record_of(const model::User& user, const std::optional<model
 
 }  // namespace
 
-boost::asio::awaitable<ExportPiece> export_piece(store::Store& store, const model::Policies& policies,
+boost::asio::awaitable<ExportPiece> export_piece(store::Store* store, const model::Policies* policies,
                                                  model::UserFilter filter, std::optional<core::Id> after) {
   co_return co_await [&] {
-    return store.read([policies = &policies, filter, after](Db& db) {
+    return store->read([policies, filter, after](Db& db) {
       ExportPiece piece;
       const auto last = store::users::key_ahead(db, after, most_looked_at);
       const auto users = store::users::page(db, filter, after, most_users, last);
       for (const model::User& user : users)
         piece.records.push_back(record_of(user, employment_of(db, user.key), *policies));
-      piece.next = users.size() == most_users ? std::optional(users.back().key) : std::nullopt;
+      piece.next = users.size() == most_users ? users.back().key : last;
       return piece;
     });
   }();

@@ -1,5 +1,7 @@
 #include "service/fetching.hpp"
 
+#include <fmt/format.h>
+
 #include "service/looper.hpp"
 #include "store/meta.hpp"
 

@@ -1,5 +1,7 @@
 #include "service/intake.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -170,7 +172,8 @@ bool taken_by_another(Db& db, const std::string& canonical, const model::User& u
   return !seen->left_old_email.contains(store::fold_user_id(store::users::get(db, *owner)->user_id));
 }
 
-EmailChange take_login_email(Db& db, const Fields& fields, model::User& user, const RowsSeen* seen) {
+EmailChange take_login_email(Db& db, const Planner& planner, const Fields& fields, model::User& user,
+                             const RowsSeen* seen) {
   const auto given = fields.given("login_email");
   if (!given) return {};
   if (const std::string* again = fields.find("confirm_email"); again != nullptr && *again != *given)
@@ -185,6 +188,9 @@ EmailChange take_login_email(Db& db, const Fields& fields, model::User& user, co
     return {.ignored = "connected",
             .message = "The user is connected: delete the connection before saving another login email."};
   }
+  if (!same_mailbox && !model::domain_allowed(planner.policies().of(user.company), email->domain))
+    return {.ignored = std::string(model::reason::domain_not_allowed),
+            .message = fmt::format("{} is not among the allowed domains.", email->domain)};
   if (!same_mailbox && taken_by_another(db, email->canonical, user, seen))
     return {.ignored = "duplicate_email", .message = "Another user already has this login email."};
   user.login_email = email->typed;
@@ -239,12 +245,14 @@ void fill_from_template(const Fields& fields, const model::UserTemplate& from, m
 }
 
 // The login email that a template makes for a new hire who brings none. Nothing if the name does not spell one.
-void make_login_email(Db& db, const model::UserTemplate& from, model::User& user, const RowsSeen* seen) {
+void make_login_email(Db& db, const Planner& planner, const model::UserTemplate& from, model::User& user,
+                      const RowsSeen* seen) {
   if (from.login_email.empty() || !user.login_email.empty()) return;
   const std::string spelled = model::spell(from.login_email, person_name(user));
   for (int n = 1; n <= most_spellings && !spelled.empty(); ++n) {
     const auto email = model::parse_email(model::numbered(spelled, n));
     if (!email) return;
+    if (!model::domain_allowed(planner.policies().of(user.company), email->domain)) return;
     if (taken_by_another(db, email->canonical, user, seen)) continue;
     user.login_email = email->typed;
     user.login_email_canonical = email->canonical;
@@ -333,12 +341,14 @@ EmploymentChange take_employment(Db& db, Planner& planner, const Fields& fields,
           .start_moved = !made_now && e.start_date != before.start_date};
 }
 
-// The one that begins on the row's date, also when it is withdrawn: the same row again is about the same employment. A
-// date after the end of the one in force is about the last one that is planned. Else the one in force is meant.
+// The one that begins on the row's date, also when it is withdrawn and was made last: the same row again is about the
+// same employment. A date after the end of the one in force is about the last one that is planned. Else the one in
+// force is meant.
 std::optional<model::Employment> employment_meant(Db& db, const Fields& fields, const core::Id& user) {
   auto in_force = store::employments::in_force(db, user);
   if (const auto start = fields.date("start_date")) {
     if (auto same = store::employments::starting_on(db, user, *start)) return same;
+    if (auto newest = store::employments::newest(db, user); newest && newest->start_date == *start) return newest;
     if (in_force && in_force->end_date && *start > *in_force->end_date) return store::employments::latest(db, user);
   }
   return in_force;
@@ -426,14 +436,14 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
   if (!present)
     user.user_id = result.user.empty() ? made_user_id(db, planner, fields, record, user, seen) : result.user;
   result.user = user.user_id;
-  const EmailChange email = take_login_email(db, fields, user, seen);
+  const EmailChange email = take_login_email(db, planner, fields, user, seen);
   std::optional<model::Employment> employment = present ? employment_meant(db, fields, user.key) : std::nullopt;
   const std::optional<model::Employment> employment_before = employment;
   EmploymentChange job = take_employment(db, planner, fields, user, employment, context.actor, now);
   if (job.made) {
     if (const auto* of = planner.policies().templates().user_of_employment(employment->employment_template)) {
       fill_from_template(fields, *of, user);
-      make_login_email(db, *of, user, seen);
+      make_login_email(db, planner, *of, user, seen);
     }
   }
 
@@ -466,6 +476,8 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
     Ask ask{.gathering = context.gathering.get()};
     if (present && email.changed && planner.supersede_for_new_email(db, user.key, context.actor, now)) {
       // W9: planned again, by the start date where there is one, else as the request it was.
+      const auto superseded = store::invitations::newest(db, user.key);
+      if (superseded && superseded->cause != model::InvitationCause::hire) ask.cause = model::InvitationCause::asked;
       if (auto in_force = store::employments::in_force(db, user.key)) {
         in_force->hire_open = true;
         store::employments::update(db, *in_force);

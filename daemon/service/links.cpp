@@ -1,5 +1,7 @@
 #include "service/links.hpp"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 #include "core/log.hpp"

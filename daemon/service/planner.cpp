@@ -1,5 +1,7 @@
 #include "service/planner.hpp"
 
+#include <fmt/format.h>
+
 #include "core/encoding.hpp"
 #include "store/audit.hpp"
 #include "store/batches.hpp"
@@ -58,6 +60,8 @@ Loaded jobs_and_offer(Db& db, model::User user) {
   if (const auto& reviewed = under_review(loaded); reviewed && reviewed->review == model::ReviewState::pending)
     loaded.approvals = store::employments::approvals(db, reviewed->key);
   loaded.invitation = store::invitations::newest(db, key);
+  loaded.leaving_batch = store::batches::waiting_in(db, key, model::BatchAct::withdraw);
+  if (!loaded.leaving_batch) loaded.leaving_batch = store::batches::waiting_in(db, key, model::BatchAct::disable);
   return loaded;
 }
 }  // namespace
@@ -110,7 +114,8 @@ model::Facts Planner::facts(const Loaded& loaded, Instant now, bool asked) const
           .asked = asked,
           .review_open = std::move(review_open),
           .leaver_days = leaver_days,
-          .next_leaver_days = next_leaver_days};
+          .next_leaver_days = next_leaver_days,
+          .leaving_batch = loaded.leaving_batch};
 }
 
 Applied Planner::apply(Db& db, const Id& user, const std::string& actor, Instant now, Ask ask) {
@@ -134,7 +139,6 @@ Applied Planner::apply(Db& db, const Id& user, const std::string& actor, Instant
   }
   switch (applied.decision.action) {
     case Action::send:
-      if (kept_back_as_leaving(work)) break;
       if (applied.decision.at <= now && ask.gathering != nullptr) {
         gather(work);
       } else if (applied.decision.at <= now) {
@@ -147,7 +151,11 @@ Applied Planner::apply(Db& db, const Id& user, const std::string& actor, Instant
       park_in_review(work);
       break;
     case Action::connect:
-      connect(work);
+      if (applied.decision.at <= now) {
+        connect(work);
+      } else {
+        schedule(work, applied.decision.due.value());
+      }
       break;
     case Action::cancel:
       end(work, model::before_mail(loaded->invitation->state) ? InvitationState::cancelled : InvitationState::revoked,
@@ -330,18 +338,6 @@ void Planner::gather(Work& work) {
   work.applied.gathered = true;
 }
 
-// Whose withdrawal or disabling waits in a batch gets nothing by rule: the offer waits with it.
-bool Planner::kept_back_as_leaving(Work& work) {
-  if (work.ask.asked && work.ask.gathering == nullptr) return false;
-  auto batch = store::batches::waiting_in(work.db, work.loaded.user.key, model::BatchAct::withdraw);
-  if (!batch) batch = store::batches::waiting_in(work.db, work.loaded.user.key, model::BatchAct::disable);
-  if (!batch) return false;
-  end_spent(work);
-  if (!work.open()) make(work, InvitationState::draft, work.ask.cause, work.decision.reason());
-  store::invitations::set_held(work.db, work.loaded.invitation->key, model::held_by_batch(*batch));
-  return true;
-}
-
 void Planner::gather_leaving(Db& db, const Id& user, model::BatchAct act, const std::optional<Id>& employment,
                              Gathering& gathering, Instant now) {
   const auto loaded = load(db, user);
@@ -358,16 +354,15 @@ void Planner::gather_leaving(Db& db, const Id& user, model::BatchAct act, const 
 
 void Planner::let_stay(Db& db, const Id& user, const Id& batch, const std::string& actor, Instant now) {
   const auto loaded = load(db, user);
-  if (!loaded || !loaded->invitation || loaded->invitation->held_reason != model::held_by_batch(batch)) return;
-  for (const auto act : {model::BatchAct::release, model::BatchAct::withdraw, model::BatchAct::disable}) {
-    const auto other = store::batches::waiting_in(db, user, act);
-    if (!other) continue;
-    store::invitations::set_held(db, loaded->invitation->key, model::held_by_batch(*other));
-    return;
+  if (!loaded) return;
+  if (loaded->invitation && loaded->invitation->held_reason == model::held_by_batch(batch)) {
+    auto other = store::batches::waiting_in(db, user, model::BatchAct::release);
+    if (!other) other = loaded->leaving_batch;
+    store::invitations::set_held(db, loaded->invitation->key, other ? model::held_by_batch(*other) : "");
+    if (!other && loaded->invitation->state == InvitationState::released && loaded->delivery &&
+        !loaded->delivery->next_at)
+      store::deliveries::requeue(db, loaded->delivery->key, now);
   }
-  store::invitations::set_held(db, loaded->invitation->key, "");
-  if (loaded->invitation->state == InvitationState::released && loaded->delivery && !loaded->delivery->next_at)
-    store::deliveries::requeue(db, loaded->delivery->key, now);
   apply(db, user, actor, now);
 }
 

@@ -40,6 +40,7 @@ struct Loaded {
   std::optional<model::Delivery> sign_in_mail;  // of a connected user
   bool domain_verified = false;
   std::vector<model::StepApproval> approvals;  // of what is under_review()
+  std::optional<Id> leaving_batch;              // in which a withdrawal or disabling waits for a person
 };
 
 // What one apply() did, for counting.
@@ -131,7 +132,6 @@ private:
   void release(Work& work);
   void come_back(Work& work);
   void gather(Work& work);
-  bool kept_back_as_leaving(Work& work);
   void end_spent(Work& work);
   void put_into_batch(Db& db, Gathering& gathering, const Loaded& loaded, model::BatchAct act,
                       const std::optional<Id>& employment, Instant now);

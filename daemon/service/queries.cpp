@@ -1,5 +1,7 @@
 #include "service/queries.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "service/preview.hpp"

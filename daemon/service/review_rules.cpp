@@ -1,5 +1,7 @@
 #include "service/review_rules.hpp"
 
+#include <fmt/format.h>
+
 #include "store/users.hpp"
 
 namespace invited::service {

@@ -1,5 +1,7 @@
 #include "service/reviews.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "model/text.hpp"

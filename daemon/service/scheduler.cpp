@@ -1,5 +1,7 @@
 #include "service/scheduler.hpp"
 
+#include <fmt/format.h>
+
 #include "core/events.hpp"
 #include "core/log.hpp"
 #include "service/looper.hpp"

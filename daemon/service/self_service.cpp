@@ -1,5 +1,7 @@
 #include "service/self_service.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -56,8 +58,7 @@ model::Reason barred(const model::Facts& facts) {
 // The mail of an open offer for the saved address is queued, on its way, or out.
 bool mail_is_out(const Loaded& loaded) {
   const auto& invitation = loaded.invitation;
-  return invitation &&
-         (invitation->state == InvitationState::released || invitation->state == InvitationState::sent) &&
+  return invitation && (invitation->state == InvitationState::released || invitation->state == InvitationState::sent) &&
          invitation->login_email_canonical == loaded.user.login_email_canonical;
 }
 
@@ -70,9 +71,9 @@ Banner banner_of(const Loaded& loaded, const model::Facts& facts) {
   } else {
     banner.show = true;
     const bool in_review = loaded.employment && loaded.employment->review == model::ReviewState::pending;
-    banner.reason = mail_is_out(loaded)                                                ? reason::mail_on_its_way
+    banner.reason = mail_is_out(loaded)                                       ? reason::mail_on_its_way
                     : in_review && !loaded.user.login_email_canonical.empty() ? reason::in_review
-                                                                                       : not_connected;
+                                                                              : not_connected;
   }
   return banner;
 }
@@ -225,9 +226,8 @@ SelfServiceView SelfService::take(Db& db, const model::SelfServicePage& page, co
 
   store::Savepoint whole(db);
   model::SourceRecord record;
-  record.fields = {{"user_id", loaded.user.user_id},
-                   {"login_email", typed.email},
-                   {"confirm_email", typed.confirm_email}};
+  record.fields = {
+      {"user_id", loaded.user.user_id}, {"login_email", typed.email}, {"confirm_email", typed.confirm_email}};
   // The person corrects one field: whose record it is does not change by that.
   const IntakeContext context{.source = loaded.user.source, .actor = self_service_actor};
   const auto row = Intake::apply(db, *planner_, record, context, now);
@@ -258,7 +258,8 @@ boost::asio::awaitable<SelfServiceView> SelfService::save(std::string token, Typ
       if (!page) return SelfServiceView{};
       const auto opened = opened_at(*page, typed.form_proof);
       // A form opened before the end may be posted a little after it, as a link's.
-      const bool in_time = now < page->ends_at || (opened && *opened < page->ends_at && now < page->ends_at + form_grace);
+      const bool in_time =
+          now < page->ends_at || (opened && *opened < page->ends_at && now < page->ends_at + form_grace);
       if (!in_time) return SelfServiceView{};
       SelfServiceView current = view(db, *page, now);
       if (current.state != SelfServiceState::form) return current;

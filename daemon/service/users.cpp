@@ -1,5 +1,7 @@
 #include "service/users.hpp"
 
+#include <fmt/format.h>
+
 #include "service/sweep.hpp"
 #include "store/batches.hpp"
 #include "store/deliveries.hpp"
@@ -142,6 +144,10 @@ boost::asio::awaitable<core::Result<void>> Users::release(Id invitation, Act act
         if (found->held_reason.empty())
           return fail(ErrorKind::conflict, "not_held", "The invitation is not held: there is nothing to release.");
         const auto user = store::users::get(db, found->user);
+        if (const auto loaded = Planner::load(db, found->user); loaded && loaded->leaving_batch)
+          return fail(ErrorKind::conflict, "held_by_batch",
+                      fmt::format("User {} is to be withdrawn or disabled by the batch {}: decide about that first.",
+                                  user->user_id, loaded->leaving_batch->text()));
         store::invitations::set_held(db, invitation, "");
         store::batches::settle_waiting(db, found->user, model::BatchAct::release, "released");
         if (found->state == InvitationState::released) {

@@ -1,5 +1,6 @@
 #include "store/audit.hpp"
 
+#include <fmt/format.h>
 #include <sodium.h>
 
 #include <limits>

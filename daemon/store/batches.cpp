@@ -1,5 +1,7 @@
 #include "store/batches.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace invited::store {

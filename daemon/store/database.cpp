@@ -1,5 +1,6 @@
 #include "store/database.hpp"
 
+#include <fmt/format.h>
 #include <sqlite3.h>
 
 #include "store/migrations.hpp"

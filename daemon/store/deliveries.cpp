@@ -1,5 +1,7 @@
 #include "store/deliveries.hpp"
 
+#include <fmt/format.h>
+
 #include "model/retry.hpp"
 
 namespace invited::store::deliveries {
@@ -62,7 +64,8 @@ std::optional<Delivery> of_invitation(Db& db, const Id& invitation, DeliveryKind
 
 std::optional<model::CivilDate> start_in_mail(Db& db, const Id& invitation) {
   constexpr std::int64_t no_start = 99'991'231;  // ranked last
-  const auto rank = db.integer("SELECT rank FROM deliveries WHERE invitation = ? AND kind = 'verification'", invitation);
+  const auto rank =
+      db.integer("SELECT rank FROM deliveries WHERE invitation = ? AND kind = 'verification'", invitation);
   if (!rank || *rank == no_start) return std::nullopt;
   return model::date_of_key(static_cast<std::int32_t>(*rank));
 }
@@ -86,7 +89,8 @@ void insert(Db& db, const Delivery& d, std::int32_t rank) {
       "INSERT INTO deliveries (key, invitation, kind, user, state, message_id, rank, attempts, uncertain_tries, "
       "failures, next_at, remote_id, "
       "detail, created_at) VALUES (?,?,?,?,?,?,?,0,0,0,?,'','',?)",
-      d.key, d.invitation, model::to_text(d.kind), d.user, model::to_text(d.state), d.message_id, rank, d.next_at, d.created_at);
+      d.key, d.invitation, model::to_text(d.kind), d.user, model::to_text(d.state), d.message_id, rank, d.next_at,
+      d.created_at);
 }
 
 std::vector<Delivery> claim(Db& db, const Id& owner, Instant now, Instant lease_until, std::size_t limit) {

@@ -1,5 +1,7 @@
 #include "store/invitations.hpp"
 
+#include <fmt/format.h>
+
 namespace invited::store::invitations {
 
 namespace {

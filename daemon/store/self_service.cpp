@@ -11,8 +11,8 @@ void put(Db& db, const model::SelfServicePage& p) {
 }
 
 std::optional<model::SelfServicePage> by_selector(Db& db, const std::array<std::byte, 12>& selector) {
-  auto& q = db.prepare(
-      "SELECT user, salt, key_id, tries, ends_at, created_at FROM self_service WHERE selector = ?", selector);
+  auto& q = db.prepare("SELECT user, salt, key_id, tries, ends_at, created_at FROM self_service WHERE selector = ?",
+                       selector);
   std::optional<model::SelfServicePage> page;
   if (q.executeStep()) {
     page.emplace();

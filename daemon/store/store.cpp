@@ -1,5 +1,6 @@
 #include "store/store.hpp"
 
+#include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <boost/asio/post.hpp>

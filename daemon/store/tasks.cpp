@@ -1,5 +1,7 @@
 #include "store/tasks.hpp"
 
+#include <fmt/format.h>
+
 namespace invited::store::tasks {
 
 namespace {

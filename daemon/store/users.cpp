@@ -1,5 +1,7 @@
 #include "store/users.hpp"
 
+#include <fmt/format.h>
+
 #include "model/text.hpp"
 
 namespace invited::store {
@@ -309,9 +311,8 @@ std::optional<Employment> following(Db& db, const Employment& employment) {
 }
 
 std::optional<Employment> starting_on(Db& db, const Id& user, model::CivilDate start) {
-  static const std::string sql =
-      fmt::format("SELECT {} FROM employments WHERE user = ?1 AND start_date = ?2 ORDER BY withdrawn, key DESC LIMIT 1",
-                  select_employment);
+  static const std::string sql = fmt::format(
+      "SELECT {} FROM employments WHERE user = ?1 AND start_date = ?2 AND withdrawn = 0 LIMIT 1", select_employment);
   return one<Employment>(db.prepare(sql, user, model::date_key(start)), employment_of);
 }
 

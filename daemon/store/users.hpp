@@ -51,6 +51,7 @@ namespace employments {
 [[nodiscard]] std::optional<Employment> get(Db& db, const Id& key);
 // The one that begins next after this one, neither withdrawn nor over.
 [[nodiscard]] std::optional<Employment> following(Db& db, const Employment& employment);
+// One that is not withdrawn.
 [[nodiscard]] std::optional<Employment> starting_on(Db& db, const Id& user, model::CivilDate start);
 [[nodiscard]] std::optional<Employment> latest(Db& db, const Id& user);
 // Those that ended before a date and have another one after them, in key order.

@@ -68,8 +68,12 @@ core::HttpServerLimits limits_of(const Settings& settings) {
 }
 
 PageAsk asked(const HttpRequest& request) {
-  return {.query_language = request.query_value("lang").value_or(""),
-          .accept_language = std::string(request.header("accept-language"))};
+  PageAsk ask{.query_language = request.query_value("lang").value_or(""),
+              .accept_language = std::string(request.header("accept-language"))};
+  // Our forms carry the language of the page that they stood on.
+  if (request.method == "POST")
+    if (auto language = form_field(request.body, "lang"); !language.empty()) ask.query_language = std::move(language);
+  return ask;
 }
 
 std::string origin_of(const std::string& url) {
@@ -201,7 +205,6 @@ awaitable<HttpResponse> Server::link_page(HttpRequest request, std::string token
     co_return show(page_of(view, policies_, ask));
   }
   if (request.method != "POST") co_return not_allowed(ask);
-  if (const auto lang = form_field(request.body, "lang"); !lang.empty()) ask.query_language = lang;
   if (!from_our_form(request, client)) {
     ask.posted = true;
     const auto view = co_await links_.open(token);
@@ -233,7 +236,6 @@ awaitable<HttpResponse> Server::self_service_page(HttpRequest request, std::stri
     co_return show(page_of(view, typed, policies_, ask));
   }
   if (request.method != "POST") co_return not_allowed(ask);
-  if (const auto lang = form_field(request.body, "lang"); !lang.empty()) ask.query_language = lang;
   if (!from_our_form(request, client)) {
     ask.posted = true;
     const auto view = co_await self_service_.open(token);

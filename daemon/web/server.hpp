@@ -1,5 +1,5 @@
-// The public listener: the landing page of a link, the self-service page, their style sheet, and the routes that source plugins registered.
-// Nothing else is shown to the world.
+// The public listener: the landing page of a link, the self-service page, their style sheet, and the routes that source
+// plugins registered. Nothing else is shown to the world.
 //
 // HEAD and GET change nothing; a POST from our own form confirms, and repeating it is harmless (PRODUCT §4). The token
 // is in the path: it is never logged, and every answer carries no-referrer, no-store and a policy that loads nothing

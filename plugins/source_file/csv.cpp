@@ -309,6 +309,7 @@ void CsvReader::take_header() {
   while (!parts.empty() && trimmed(parser_->part(parts.size() - 1)).empty()) parts.pop_back();
   if (parts.empty()) throw Problem(line_, 0, "no_header", "the first line names no column");
   std::vector<std::string> raw;
+  raw.reserve(parts.size());
   for (std::size_t i = 0; i < parts.size(); ++i) raw.emplace_back(trimmed(parser_->part(i)));
   std::vector<std::string> names = raw;
   if (windows_1252_) {

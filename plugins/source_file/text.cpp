@@ -76,18 +76,17 @@ std::string name_key(std::string_view text) {
   std::string key;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    if ((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte > 0xC3) {
-      key += text[i];
-    } else if (byte >= 'A' && byte <= 'Z') {
-      key += static_cast<char>(byte - 'A' + 'a');
+    const bool is_ascii_letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+    if (byte == 0xC2) {
+      ++i;  // signs, and the blank that does not break
     } else if (byte == 0xC3 && i + 1 < text.size()) {
       // U+00C0 to U+00FF: the letters of western Europe, small ones 0x20 above the capitals.
       const auto second = static_cast<unsigned char>(text[++i]);
       key += '\xC3';
       key += static_cast<char>(second < 0xA0 ? second + 0x20 : second);
-    } else if (byte == 0xC2) {
-      ++i;  // signs, and the blank that does not break
-    } else if (byte >= 0x80) {
+    } else if (is_ascii_letter) {
+      key += static_cast<char>(byte | 0x20);
+    } else if (byte >= 0x80 || (byte >= '0' && byte <= '9')) {
       key += text[i];
     }
   }

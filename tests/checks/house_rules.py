@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The rules of the house that a compiler does not know, each with its reason.
 
-    house_rules.py ROOT        check a source tree; prints path:line: what, and why it matters; exit 1 if anything is found
+    house_rules.py [ROOT]      check a source tree (its own without ROOT); prints path:line: what, and why it matters; exit 1 if anything is found
     house_rules.py --self-test plant one violation of each rule in a scratch tree and see it caught, and nothing else
     house_rules.py --list      the rules and their reasons
 """
@@ -37,6 +37,7 @@ REASONS = {
     "random": "only core/random draws randomness, so that one seed replays a run",
     "sleep": "a sleep is a race with a delay: wait for the event, or let the clock be moved",
     "detached": "nothing is started that cannot be stopped and awaited",
+    "co-await-choice": "g++ 12 crashes where `? :` chooses between co_awaits: write an if",
     "co-await-closure": "g++ 12 destroys such a closure twice: docs/decisions/0005-closures-in-co-await.md",
     "stdout": "layers return and log; only programs print",
     "sql": "the store is the only place that knows SQL",
@@ -64,6 +65,7 @@ RANDOM = re.compile(r"\brandom_device\b|\bmt19937\w*\b|(?<![\w.>])(?:std\s*::\s*
                     r"|\b(?:getrandom|getentropy|arc4random\w*|random_shuffle|RAND_bytes)\s*\(|\brandombytes_\w+")
 SLEEP = re.compile(r"\bthis_thread\s*::\s*sleep_(?:for|until)\b|(?<![\w.>:])(?:std\s*::\s*|::\s*)?(?:sleep|usleep|nanosleep)\s*\(")
 # A closure with captures of its own in the call that is awaited; [&] and [] are harmless.
+CO_AWAIT_CHOICE = re.compile(r"\?\s*(?:[^?;{}]*:\s*)?co_await\b")
 CO_AWAIT_CLOSURE = re.compile(r"co_await (?!\[&\])[^;{}]*[(,]\s*\[(?!&?\])[^\[\]]+\]\s*[({]")
 DETACHED = re.compile(r"\bdetached\b|\.\s*detach\s*\(\s*\)")
 STDOUT = re.compile(r"\bstd\s*::\s*cout\b|(?<![\w.>])(?:std\s*::\s*|::\s*)?(?:printf|puts|putchar)\s*\(|\bfmt\s*::\s*print\s*\(")
@@ -145,6 +147,7 @@ class Checker:
         self.search("sleep", path, code, SLEEP, "{} sleeps")
         self.search("detached", path, code, DETACHED, "{}")
         self.search("co-await-closure", path, code, CO_AWAIT_CLOSURE, "{}")
+        self.search("co-await-choice", path, code, CO_AWAIT_CHOICE, "{}")
 
     def daemon(self):
         for path in self.files("daemon"):
@@ -285,6 +288,8 @@ PLANTED = [
     ("sleep", "tests/model/b.cpp", 1, "sleep(1);\n"),
     ("sleep", "daemon/app/a.cpp", 1, "::usleep(10);\n"),
     ("co-await-closure", "daemon/web/e.cpp", 1, "auto x = co_await store_.read([key](Db& db) { return 1; });\n"),
+    ("co-await-choice", "daemon/web/h.cpp", 1, "auto x = dry ? co_await a() : co_await b();\n"),
+    ("co-await-choice", "daemon/web/i.cpp", 1, "auto x = dry ? 0\n : co_await b();\n"),
     ("detached", "daemon/web/b.cpp", 1, "asio::co_spawn(e, f(), asio::detached);\n"),
     ("detached", "daemon/web/c.cpp", 1, "std::thread(f).detach();\n"),
     ("stdout", "daemon/service/f.cpp", 1, "std::cout << 1;\n"),
@@ -334,10 +339,10 @@ def main(arguments):
         for (rule, name), reason in EXCEPTIONS.items():
             print(f"{rule:13} except in {name}: {reason}")
         return 0
-    if len(arguments) != 1 or arguments[0].startswith("-"):
+    if len(arguments) > 1 or (arguments and arguments[0].startswith("-")):
         print(__doc__)
         return 2
-    found = Checker(arguments[0]).run()
+    found = Checker(arguments[0] if arguments else pathlib.Path(__file__).resolve().parents[2]).run()
     show(found)
     print(f"{len(REASONS)} rules, {len(found)} violations")
     return 1 if found else 0

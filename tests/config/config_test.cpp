@@ -1,6 +1,8 @@
 // invited.yaml: the good file, and one specimen for each way to be wrong, with the exact line that an operator reads.
 #include "config/config.hpp"
 
+#include <fmt/format.h>
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
@@ -20,7 +22,8 @@ const std::string good =
     "mail: {from: no-reply@example.com}\n";
 const std::string good_web_mail = good.substr(good.find('\n') + 1);
 const std::string top_level =
-    "allowed_domains, brakes, companies, control, dns, domains, employment_templates, identities, identity, limits, link_keys, log, mail, organisation, "
+    "allowed_domains, brakes, companies, control, dns, domains, employment_templates, identities, identity, limits, "
+    "link_keys, log, mail, organisation, "
     "plugin_dirs, review_flows, "
     "sources, state_dir, templates_dir, transports, user_templates, web";
 
@@ -68,7 +71,8 @@ struct Specimen {
 
 std::string not_a_server(const std::string& place, int index, const std::string& text) {
   return fmt::format(
-      "{}: /dns/servers/{}: \"{}\" is not the address of a DNS server; allowed: an IP address, with its port where that is "
+      "{}: /dns/servers/{}: \"{}\" is not the address of a DNS server; allowed: an IP address, with its port where "
+      "that is "
       "not 53, such as 192.0.2.53, 127.0.0.1:5353 or [2001:db8::53]:5353",
       place, index, text);
 }
@@ -133,7 +137,8 @@ const std::vector<Specimen> specimens{
     {"unknown2",
      "organisation: {name: A, time_zone: Europe/Stockholm, locle: sv, foo: 1}\nweb: {base_url: "
      "\"https://x.example.com\"}\nmail: {from: a@example.com, fron: b}\n",
-     {"1:54: /organisation/locle: unknown key; did you mean \"locale\"? Allowed here: auto_invite, holidays, lead_days, "
+     {"1:54: /organisation/locle: unknown key; did you mean \"locale\"? Allowed here: auto_invite, holidays, "
+      "lead_days, "
       "leaver_days, locale, mails_per_minute, name, phase, send_hour, sign_in, time_zone, valid_days, working_days",
       "1:65: /organisation/foo: unknown key; allowed here: auto_invite, holidays, lead_days, leaver_days, locale, "
       "mails_per_minute, name, phase, send_hour, sign_in, time_zone, valid_days, working_days",
@@ -807,18 +812,18 @@ TEST_CASE("an embedded default that does not fit its plugin is named, too") {
 }
 
 TEST_CASE("review flows and templates are read, with the default flow beside them") {
-  const auto config = accepted(
-      good +
-      "companies: [{key: north, name: North}]\n"
-      "review_flows:\n"
-      "  - {name: office, four_eyes: true, steps: [{name: manager}, {name: hr, after: manager}]}\n"
-      "  - {name: off, active: false, steps: [{name: any}]}\n"
-      "user_templates:\n"
-      "  - {name: staff, company: north, department: Sales, roles: [b, a], locale: en, leaver_days: 30,\n"
-      "     user_id: '{given:1}{family}', login_email: '{given}.{family}@north.example.com'}\n"
-      "employment_templates:\n"
-      "  - {name: permanent, user_template: staff, review_flow: office}\n"
-      "  - {name: hourly}\n");
+  const auto config =
+      accepted(good +
+               "companies: [{key: north, name: North}]\n"
+               "review_flows:\n"
+               "  - {name: office, four_eyes: true, steps: [{name: manager}, {name: hr, after: manager}]}\n"
+               "  - {name: off, active: false, steps: [{name: any}]}\n"
+               "user_templates:\n"
+               "  - {name: staff, company: north, department: Sales, roles: [b, a], locale: en, leaver_days: 30,\n"
+               "     user_id: '{given:1}{family}', login_email: '{given}.{family}@north.example.com'}\n"
+               "employment_templates:\n"
+               "  - {name: permanent, user_template: staff, review_flow: office}\n"
+               "  - {name: hourly}\n");
   const auto& flows = config.policies.flows();
   CHECK(flows.all().size() == 3);
   CHECK(flows.of("nothing like it").steps.front().name == "approval");
@@ -860,4 +865,65 @@ TEST_CASE("review flows and templates that cannot be meant are refused, each wit
         "{family}, {given:N} or {family:N}");
   CHECK(said("user_templates: [{name: a, login_email: '{given}'}]\n").find("does not make addresses") !=
         std::string::npos);
+}
+
+TEST_CASE("how people sign in is read, a company overrides what it says and keeps the rest") {
+  const auto config = accepted(
+      "organisation:\n"
+      "  name: Example AB\n"
+      "  time_zone: Europe/Stockholm\n"
+      "  phase: preparation\n"
+      "  sign_in: {url: \"https://login.example.com\", help: {sv: Ring 12, en: Call 12}, ready_mail: true}\n"
+      "companies:\n"
+      "  - {key: north, sign_in: {url: \"https://north.example.com\", ready_mail: false}}\n"
+      "  - {key: south, sign_in: {help: {sv: Ring 34, en: Call 34}}}\n"
+      "limits: {self_service_minutes: 45}\n" +
+      good_web_mail);
+  const auto& all = config.policies.organisation().sign_in;
+  CHECK(all.url == "https://login.example.com");
+  CHECK(all.help("sv") == "Ring 12");
+  CHECK(all.help("en") == "Call 12");
+  CHECK(all.ready_mail);
+  CHECK(all.address("https://provider.example.com") == "https://login.example.com");
+  const auto& north = config.policies.of("north").sign_in;
+  CHECK(north.url == "https://north.example.com");
+  CHECK(north.help("en") == "Call 12");
+  CHECK_FALSE(north.ready_mail);
+  const auto& south = config.policies.of("south").sign_in;
+  CHECK(south.url == "https://login.example.com");
+  CHECK(south.help("sv") == "Ring 34");
+  CHECK(south.ready_mail);
+  CHECK(config.limits.self_service_minutes == 45);
+}
+
+TEST_CASE("without a word about signing in, the provider's address counts and no mail is sent") {
+  const auto config = accepted(good);
+  const auto& none = config.policies.organisation().sign_in;
+  CHECK(none.address("https://provider.example.com") == "https://provider.example.com");
+  CHECK(none.help("sv").empty());
+  CHECK_FALSE(none.ready_mail);
+  CHECK(config.limits.self_service_minutes == 30);
+}
+
+TEST_CASE("what cannot be said about signing in is refused, each with its place") {
+  const auto said = [](const std::string& sign_in) {
+    const auto all =
+        refused("organisation: {name: A, time_zone: Europe/Stockholm, sign_in: " + sign_in + "}\n" + good_web_mail);
+    return all.size() == 1 ? all.front().substr(all.front().find("/organisation")) : std::to_string(all.size());
+  };
+  for (const std::string url : {"http://login.example.com", "login.example.com", "javascript:alert(1)", "https://",
+                                "https://me:pw@example.com"})
+    CHECK(said("{url: \"" + url + "\"}") ==
+          "/organisation/sign_in/url: \"" + url +
+              "\" is no address of a sign-in page; allowed: such as https://login.example.com");
+  // Nobody can listen in between.
+  CHECK(accepted("organisation: {name: A, time_zone: Europe/Stockholm, sign_in: {url: \"http://127.0.0.1:80\"}}\n" +
+                 good_web_mail)
+            .policies.organisation()
+            .sign_in.url == "http://127.0.0.1:80");
+  CHECK(
+      said("{help: {sv: \"a\\nb\", en: c}}") ==
+      "/organisation/sign_in/help/sv: holds a line break or another control character; allowed: one paragraph of text");
+  CHECK_THAT(said("{help: {sv: a}}"), Catch::Matchers::Contains("en"));
+  CHECK_THAT(said("{ready_mail: perhaps}"), Catch::Matchers::Contains("/organisation/sign_in/ready_mail"));
 }

@@ -1,6 +1,8 @@
 // Bulk sends (W13) by their two steps.
 #include "control/office.hpp"
 
+#include <boost/json/parse.hpp>
+
 using namespace invited;
 using namespace invited::test;
 using namespace std::chrono_literals;

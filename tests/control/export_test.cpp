@@ -1,6 +1,8 @@
 // The list of users as a file, and what an import says of its own.
 #include "control/office.hpp"
 
+#include <boost/json/parse.hpp>
+
 using namespace invited;
 using namespace invited::test;
 using Catch::Matchers::Contains;

@@ -1,6 +1,8 @@
 // Imports, syncs, and the streams of jobs.
 #include "control/office.hpp"
 
+#include <boost/json/parse.hpp>
+
 using namespace invited;
 using namespace invited::test;
 using namespace std::chrono_literals;

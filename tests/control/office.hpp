@@ -8,6 +8,8 @@
 // document.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
@@ -71,6 +73,7 @@ struct Answer {
 struct Office : World {
   control::Jobs jobs{clock, ids, io.get_executor()};
   std::vector<std::string> confirmations;
+  std::vector<control::RehearsalRequest> rehearsals;
   control::Desk desk{.clock = clock,
                      .scope = scope,
                      .policies = *policies,
@@ -96,6 +99,7 @@ struct Office : World {
                          [](std::string_view reason, std::string_view locale, const std::string& organisation) {
                            return fmt::format("{} {} {}", organisation, reason, locale);
                          },
+                     .rehearse = [this](control::RehearsalRequest request) { return rehearse(std::move(request)); },
                      .confirm_state = [this](std::string actor) { return confirmed(std::move(actor)); }};
   PostBox spare;
   control::Server server{io.get_executor(), desk, debian_groups()};
@@ -163,7 +167,8 @@ private:
     REQUIRE(command != nullptr);
     CHECK(std::count(command->statuses.begin(), command->statuses.end(), answer.status) == 1);
     const bool text = command->answer == api::Answer::text;
-    if (!text) CHECK(header(answer, "Content-Type") == (answer.raw.stream ? "application/x-ndjson" : "application/json"));
+    if (!text)
+      CHECK(header(answer, "Content-Type") == (answer.raw.stream ? "application/x-ndjson" : "application/json"));
     CHECK(static_cast<bool>(answer.raw.stream) == (text || command->answer == api::Answer::stream));
     if (command->answer == api::Answer::object || command->answer == api::Answer::job)
       CHECK(against_schema(command->schema, answer.body) == std::vector<std::string>{});
@@ -192,6 +197,24 @@ private:
       return json::object{{"ok", path == "/good.so"}, {"message", path}, {"plugin", nullptr}};
     };
     return plugins;
+  }
+  // Three events and the end; what was asked for is kept.
+  core::Result<core::HttpBodyStream> rehearse(control::RehearsalRequest request) {
+    if (request.from == "2000-01-01")
+      return core::fail(core::ErrorKind::conflict, "rehearsal_running", "Another rehearsal is being played.");
+    rehearsals.push_back(std::move(request));
+    auto left = std::make_shared<std::vector<std::string>>(
+        std::vector<std::string>{R"({"event":"done","state":"done","detail":""})", R"({"event":"ping"})",
+                                 R"({"event":"file","name":"acts.ndjson","text":"{}\n"})",
+                                 R"({"event":"progress","done":0,"total":3})"});
+    return core::HttpBodyStream([left]() -> awaitable<std::optional<std::string>> {
+      std::optional<std::string> next;
+      if (!left->empty()) {
+        next = left->back() + "\n";
+        left->pop_back();
+      }
+      co_return next;
+    });
   }
   awaitable<void> confirmed(std::string actor) {
     confirmations.push_back(actor);

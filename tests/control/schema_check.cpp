@@ -1,5 +1,6 @@
 #include "control/schema_check.hpp"
 
+#include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
 #include <map>
 #include <valijson/adapters/boost_json_adapter.hpp>

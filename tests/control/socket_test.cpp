@@ -2,6 +2,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <boost/json/parse.hpp>
+
 #include "control/office.hpp"
 #include "core/http_client.hpp"
 #include "support/temp_folder.hpp"

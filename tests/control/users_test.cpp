@@ -1,5 +1,7 @@
 #include "control/office.hpp"
 
+#include <boost/json/serialize.hpp>
+
 using namespace invited;
 using namespace invited::test;
 using Catch::Matchers::Contains;

@@ -125,14 +125,15 @@ void FakeDaemon::answer(const std::string& method, const std::string& path, unsi
   impl_->scripts[method + " " + path].push_back(std::move(script));
 }
 
-void FakeDaemon::stream(const std::string& path, std::vector<std::string> pieces, Then then) {
+void FakeDaemon::stream(const std::string& path, std::vector<std::string> pieces, Then then,
+                        const std::string& method) {
   Script script;
   script.response.headers.emplace_back("Content-Type", "application/x-ndjson");
   script.pieces = std::move(pieces);
   script.then = then;
   script.streams = true;
   const std::lock_guard lock(impl_->mutex);
-  impl_->scripts["GET " + path].push_back(std::move(script));
+  impl_->scripts[method + " " + path].push_back(std::move(script));
 }
 
 std::string FakeDaemon::socket() const {

@@ -25,7 +25,8 @@ public:
   void answer(const std::string& method, const std::string& path, unsigned status, const std::string& body);
   // A stream of these pieces. `then`: how it goes on after the last.
   enum class Then { end, break_off, hang };
-  void stream(const std::string& path, std::vector<std::string> pieces, Then then = Then::end);
+  void stream(const std::string& path, std::vector<std::string> pieces, Then then = Then::end,
+              const std::string& method = "GET");
 
   [[nodiscard]] std::string socket() const;
   [[nodiscard]] std::vector<core::HttpRequest> asked() const;

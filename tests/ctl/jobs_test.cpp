@@ -93,9 +93,10 @@ TEST_CASE("a job that failed after some rows still counts them") {
 
 TEST_CASE("a note about the file is shown among the rows and is none of them") {
   Import import;
-  import.daemon.stream("/v1/jobs/j1/events", {"{\"seq\":0,\"event\":\"progress\",\"done\":0,\"total\":1,\"failed\":0}\n" +
-                                              row(1, "noted: columns_not_used", "Not used: \"Kön\".") +
-                                              row(2, "created") + done(3, R"({"created":1})")});
+  import.daemon.stream(
+      "/v1/jobs/j1/events",
+      {"{\"seq\":0,\"event\":\"progress\",\"done\":0,\"total\":1,\"failed\":0}\n" +
+       row(1, "noted: columns_not_used", "Not used: \"Kön\".") + row(2, "created") + done(3, R"({"created":1})")});
   const auto outcome = import.run({}, {.terminal = true});
   CHECK(outcome.code == 0);
   CHECK_THAT(outcome.out, Contains("noted: columns_not_used") && Contains("1 created") && !Contains("Importing 2"));

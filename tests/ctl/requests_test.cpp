@@ -227,7 +227,8 @@ TEST_CASE("user export that is cut short says so and does not end well") {
 
 TEST_CASE("user export has one form") {
   FakeDaemon daemon;
-  daemon.answer("GET", "/v1/exports", 409, R"({"title":"No","detail":"An export is being written just now.","code":"export_running"})");
+  daemon.answer("GET", "/v1/exports", 409,
+                R"({"title":"No","detail":"An export is being written just now.","code":"export_running"})");
   CHECK(invitectl({"user", "export", "--json"}, {.socket = daemon.socket()}).code == 2);
   CHECK(invitectl({"user", "export", "--language", "fi"}, {.socket = daemon.socket()}).code == 2);
   CHECK(daemon.asked().empty());

@@ -2,6 +2,7 @@
 #include "dns/txt_resolver.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>

@@ -299,7 +299,7 @@ class Runner:
     def overdue(self):
         now = self.daemon.json("status")["now"]
         plan = self.daemon.json("plan", "show", "--until", "1h", "--all")["items"]
-        return {item["action"] for item in plan if item["at"] and item["at"] <= now} & {"send", "expire", "disable", "connect", "cancel"}
+        return {item["action"] for item in plan if item["at"] and item["at"] <= now} & {"send", "deliver", "expire", "disable", "connect", "cancel"}
 
     def mails(self):
         folder = self.root / "var/lib/invited/outbox/new"
@@ -336,7 +336,7 @@ class Runner:
         if command.expected == ["…"] or (command.expected and matches(command.expected, actual)):
             return
         def hidden(found):  # in a table the columns stay where they are
-            return "…" + " " * (len(found[0]) - 1) * found.string[found.end():].startswith("  ")
+            return "…" + " " * (len(found[0]) - 1) * bool(re.match(r"  \S", found.string[found.end():]))
         actual = [IDENTIFIER.sub(hidden, line.rstrip()) for line in actual]
         begin, end = command.line + self.moved, command.end + self.moved
         self.update[begin:end] = actual

@@ -328,7 +328,8 @@ TEST_CASE("the canonical form is a fixed point, whatever letter stands in the ad
       letter = {static_cast<char>(0xF0 | (c >> 18)), static_cast<char>(0x80 | ((c >> 12) & 0x3F)),
                 static_cast<char>(0x80 | ((c >> 6) & 0x3F)), static_cast<char>(0x80 | (c & 0x3F))};
     }
-    for (const std::string& typed : {"a" + letter + "b@example.com", letter + "@example.com", "a@x" + letter + "x.com"}) {
+    for (const std::string& typed :
+         {"a" + letter + "b@example.com", letter + "@example.com", "a@x" + letter + "x.com"}) {
       const auto email = parse_email(typed);
       if (!email) continue;
       ++taken;

@@ -421,6 +421,25 @@ TEST_CASE("a source that takes one kind of push says so") {
         "source \"hr\" takes no push of kind import");
 }
 
+TEST_CASE("whoever pushed what is wrong reads what is wrong with it and nothing else") {
+  Bench bench;
+  Script script;
+  invited_status status = INVITED_REJECTED;
+  script.handle = [&](const invited_host* host, invited_call* call, const invited_request*) {
+    const invited_error error{sizeof error, status, 0, text("people.csv, line 1: no header"), text("")};
+    host->fail(host, call, &error);
+    host->complete(host, call, status);
+  };
+  const auto instance = bench.make(script, "hr", fake::source);
+  plugin::SourceAdapter source(instance, 300s);
+  Taken taken;
+  CHECK(bench.wait(source.handle({"import", "", "", ""}, taken.sink())).error().message ==
+        "people.csv, line 1: no header");
+  status = INVITED_RETRY;
+  CHECK(bench.wait(source.handle({"import", "", "", ""}, taken.sink())).error().message ==
+        "source \"hr\": handle failed (RETRY): people.csv, line 1: no header");
+}
+
 TEST_CASE("an answer that is no HTTP becomes 500") {
   Bench bench;
   Script script;
@@ -488,8 +507,8 @@ TEST_CASE("a result names the column as its file does") {
   std::string told;
   script.finish = [&](const invited_host* host, invited_call* call, const invited_report* report) {
     for (std::uint64_t i = 0; i < report->result_count; ++i)
-      told += std::to_string(report->results[i]->code) + ":" + std::string(plugin::view(report->results[i]->column)) +
-              " ";
+      told +=
+          std::to_string(report->results[i]->code) + ":" + std::string(plugin::view(report->results[i]->column)) + " ";
     host->complete(host, call, INVITED_OK);
   };
   const auto instance = bench.make(script, "hr", fake::source);

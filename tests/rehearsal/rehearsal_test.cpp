@@ -154,7 +154,7 @@ TEST_CASE("an outage on demand: nothing goes out while it lasts, everything afte
   CHECK(place("2026-10-25T11:00  transport.up") < place(sent.front()));
   CHECK(files.summary().at("late").at("mails") == 1);
   CHECK(files.summary().at("late").at("first").at(0).at("user") == "14");
-  CHECK(files.files.at("summary.txt").find("1 mails late, the longest by 2 h") != std::string::npos);
+  CHECK(files.files.at("summary.txt").find("1 mail late, the longest by 2 h") != std::string::npos);
 }
 
 TEST_CASE("what falls due before the first day of a rehearsal has happened by then, silently") {

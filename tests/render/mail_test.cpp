@@ -418,7 +418,8 @@ TEST_CASE("\"your sign-in is ready\" says where, how and in whose words, and has
 TEST_CASE("\"your sign-in is ready\" leaves out what there is not, and what is no address of a page") {
   auto input = sample::sign_in_mail();
   input.help.clear();
-  for (const std::string url : {"", "javascript:alert(1)", "https://login.example.com/\"><b>", "https://login example.com"}) {
+  for (const std::string url :
+       {"", "javascript:alert(1)", "https://login.example.com/\"><b>", "https://login example.com"}) {
     CAPTURE(url);
     input.sign_in_url = url;
     const Parsed mail(rendered(input).bytes);

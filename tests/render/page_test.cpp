@@ -41,8 +41,7 @@ TEST_CASE("the first page asks for the press of a button and does nothing by its
 TEST_CASE("a nonce that is no longer good is explained on the form") {
   auto page = confirm();
   page.try_again = true;
-  CHECK_THAT(shown(page),
-             Contains("role=\"alert\">Nothing has happened yet. Please press the button once more."));
+  CHECK_THAT(shown(page), Contains("role=\"alert\">Nothing has happened yet. Please press the button once more."));
 }
 
 TEST_CASE("after confirming, the page tells how to choose a password, with the way there") {
@@ -166,8 +165,9 @@ TEST_CASE("the address form keeps what was typed, escaped, and says what is wron
   CHECK_THAT(fresh, Contains("value=\"b@example.com\""));
   CHECK_THAT(fresh, !Contains("aria-invalid"));
   CHECK_THAT(fresh, !Contains("role=\"alert\""));
-  for (const auto& [fault, field] : {std::pair(Fault::invalid, "email-fault"), std::pair(Fault::unusable, "email-fault"),
-                                     std::pair(Fault::mismatch, "confirm-fault")}) {
+  for (const auto& [fault, field] :
+       {std::pair(Fault::invalid, "email-fault"), std::pair(Fault::unusable, "email-fault"),
+        std::pair(Fault::mismatch, "confirm-fault")}) {
     page.fault = fault;
     const auto html = shown(page, Locale::sv);
     CHECK_THAT(html, Contains(std::string("aria-invalid=\"true\" aria-describedby=\"") + field + "\""));

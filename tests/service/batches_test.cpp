@@ -476,6 +476,11 @@ TEST_CASE("who is to be withdrawn gets nothing for another address or date eithe
   b.row({{"user_id", "later0"}, {"login_email", "new0@example.com"}});
   b.row({{"user_id", "later1"}, {"start_date", "2026-10-21"}});
   b.pump();
+  CHECK(b.send("later2") == "held");  // nor by hand
+  CHECK(b.go(b.users.release(b.invitation("later2").key, by_admin)).error().code == "held_by_batch");
+  CHECK(b.go(b.bulk.plan({.include_scheduled = true}, "uid:0")).skipped.at("held") == 5);
+  CHECK(b.go(b.queries.why("later0"))->now.reasons.back().text.find("batch show " + settled.batch.text()) !=
+        std::string::npos);
   CHECK(b.mails_to("later0") + b.mails_to("later1") == 0);
   b.decide(settled.batch, false);
   CHECK(b.state("later0") == "scheduled");

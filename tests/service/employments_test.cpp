@@ -27,8 +27,8 @@ void day(Bench& b, const std::string& date, const std::string& time = "T10:00:00
 std::string next(Bench& b) {
   const auto why = b.go(b.queries.why("a"));
   if (!why->next) return "nothing";
-  return std::string(model::to_text(why->next->decision.action)) + " " + model::to_utc_text(why->next->decision.at) + " " +
-         std::string(why->next->decision.reason());
+  return std::string(model::to_text(why->next->decision.action)) + " " + model::to_utc_text(why->next->decision.at) +
+         " " + std::string(why->next->decision.reason());
 }
 
 }  // namespace
@@ -169,4 +169,15 @@ TEST_CASE("a moved start of the next employment moves that one, and the review i
   REQUIRE(b.go(b.reviews.approve("a", "", by_admin)));
   day(b, "2026-11-06");
   CHECK(next(b) == "send 2027-06-30T07:00:00Z start_later");
+}
+
+TEST_CASE("a stale row makes a new employment of a withdrawn one; the next row about the withdrawal ends it") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  employ(b, "2026-12-01");
+  CHECK(b.row({{"user_id", "a"}, {"start_date", "2026-12-01"}, {"withdrawn", "true"}}) == "updated");
+  employ(b, "2026-11-15");
+  CHECK(b.state("a") == "scheduled");
+  CHECK(b.row({{"user_id", "a"}, {"start_date", "2026-12-01"}, {"withdrawn", "true"}}) == "updated");
+  CHECK(b.state("a") == "cancelled");
 }

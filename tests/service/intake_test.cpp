@@ -281,3 +281,18 @@ TEST_CASE("a push goes through the same intake, dry or not") {
   CHECK(b.user("7"));
   CHECK(b.go(fetching.push("hr", {.kind = "import"}, dry, {})).error().code == "source_takes_no_push");
 }
+
+TEST_CASE("a login email outside of the allowed domains is ignored while the rest of its row counts") {
+  Bench b(stockholm([](model::Policy& policy) { policy.allowed_domains = {"company.example", "*.company.example"}; }));
+  b.at("2026-10-20T08:00:00Z");
+  const auto save = [&](const std::string& address, const std::string& department) {
+    return b.row({{"user_id", "a"}, {"name", "A"}, {"login_email", address}, {"department", department}});
+  };
+  CHECK(save("a@private.example", "one") == "ignored: domain_not_allowed");
+  CHECK(b.user("a")->department == "one");
+  CHECK(b.user("a")->login_email.empty());
+  CHECK(save("a@north.company.example", "two") == "updated");
+  CHECK(save("a@private.example", "three") == "ignored: domain_not_allowed");
+  CHECK(b.user("a")->login_email == "a@north.company.example");
+  CHECK(b.user("a")->department == "three");
+}

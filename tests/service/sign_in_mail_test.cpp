@@ -4,6 +4,7 @@
 
 #include "service/bench.hpp"
 #include "store/deliveries.hpp"
+#include "store/users.hpp"
 
 using namespace invited;
 using namespace invited::test;
@@ -149,8 +150,12 @@ TEST_CASE("a mail that is refused for good is told and holds nobody") {
 TEST_CASE("deleting the connection or disabling the user takes a waiting mail back") {
   Telling b;
   b.connected("a");
-  SECTION("disconnected") { REQUIRE(b.go(b.users.disconnect("a", by_admin))); }
-  SECTION("disabled") { REQUIRE(b.go(b.users.set_enabled("a", false, by_admin))); }
+  SECTION("disconnected") {
+    REQUIRE(b.go(b.users.disconnect("a", by_admin)));
+  }
+  SECTION("disabled") {
+    REQUIRE(b.go(b.users.set_enabled("a", false, by_admin)));
+  }
   CHECK(b.mail("a")->state == model::DeliveryState::cancelled);
   b.pump();
   CHECK(b.mails_to("a") == 0);
@@ -208,4 +213,21 @@ TEST_CASE("an address that moves out of the verified domain before the provider 
   b.connect("a");
   CHECK(b.connection("a") == "connected");
   CHECK_FALSE(b.mail("a"));
+}
+
+TEST_CASE("what takes the place of an offer of a verified domain is a hire's, or asked for, never the domain's") {
+  Telling b;
+  b.hire("hire");
+  b.row({{"user_id", "old"}, {"name", "O"}, {"login_email", "old@example.com"}});
+  for (const std::string id : {"hire", "old"}) {
+    REQUIRE(b.state(id) == "verified");
+    auto user = b.user(id).value();
+    user.login_email = user.login_email_canonical = id + "@other.example";
+    user.login_email_domain = "other.example";
+    store::users::update(*b.db, user);
+    b.planner->apply(*b.db, user.key, "somebody", b.clock.now(), {.asked = true});
+  }
+  CHECK(b.states("hire") == Words{"superseded", "released"});
+  CHECK(b.invitation("hire").cause == model::InvitationCause::hire);
+  CHECK(b.invitation("old").cause == model::InvitationCause::asked);
 }

@@ -248,6 +248,7 @@ model::awaitable<core::Result<model::Fetched>> HrSystem::fetch(std::string, mode
     Version told = version;
     if (told.email.empty() && before != nullptr) told.email = before->email;  // an empty cell clears no login email
     person.handed.push_back(told);
+    person.kept_against_hr = false;
     given_[person.number] = person.handed.size() - 1;
     if (!stale) person.unread = false;
     world_.log(fmt::format("hr: {} {} starts {}{}{}{}", person.id, version.email, model::to_text(version.start),
@@ -270,7 +271,7 @@ model::awaitable<core::Result<void>> HrSystem::finish(std::string, std::vector<m
     person.finished = index;
     person.read_once = true;
     const Version& version = person.handed.at(index);
-    if (world_.surely_withdrawn(person)) world_.all_over(person);
+    person.withdrawal_said = world_.surely_withdrawn(person);
     // Another address while nothing is connected: what went to the old one is over.
     for (auto& [key, mail] : world_.mails) {
       if (mail.person == number && !version.email.empty() && mail.to != version.email &&

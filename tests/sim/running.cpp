@@ -29,6 +29,21 @@ boost::asio::awaitable<void> resume_bulk(Running* running, service::Bulk* bulk) 
   for (const Id& plan : plans) running->go_on(plan);
 }
 
+boost::asio::awaitable<void> resume_batches(Running* running, service::Batches* batches) {
+  const auto left = co_await batches->interrupted();
+  for (const auto& batch : left) running->work_off(batch.key);
+}
+
+boost::asio::awaitable<void> run_batch(service::Batches* batches, Id batch) {
+  (void)co_await batches->go_on(batch, {});
+}
+
+boost::asio::awaitable<void> start_in_order(Running* running, service::Batches* batches, service::Delivery* delivery) {
+  (void)co_await batches->settle_left_open();
+  running->start_the_rest();
+  co_await delivery->run();
+}
+
 boost::asio::awaitable<void> run_plan(service::Bulk* bulk, Id plan) {
   (void)co_await bulk->go_on(plan, {});
 }
@@ -50,7 +65,7 @@ Running::Running(store::Db& db, World& world, core::Random& random, const core::
       world_.violate("services", std::string(name) + " ended: " + e.what());
     }
   });
-  batches.emplace(*store_, clock, planner_, brakes);
+  batches.emplace(*store_, clock, planner_, world.brakes);
   intake_.emplace(*store_, clock, planner_);
   fetching_.emplace(*store_, clock, executor, *intake_, *batches, gate_, std::vector<model::Source*>{&hr});
   scheduler_.emplace(*store_, clock, executor, planner_, *batches, gate_);
@@ -73,6 +88,7 @@ Running::Running(store::Db& db, World& world, core::Random& random, const core::
   reviews->on_released(work);
   users->on_work(work);
   bulk->on_work(work);
+  batches->on_work(work);
   domains->on_task(work);
   sweep_->on_task(work);
   links->on_confirmed(work);
@@ -82,7 +98,11 @@ Running::Running(store::Db& db, World& world, core::Random& random, const core::
     delivery_->ring();
   });
 
-  scope_->spawn("delivery", delivery_->run());
+  scope_->spawn("delivery", start_in_order(this, &*batches, &*delivery_));
+}
+
+// The batches that the last life left open are settled before anything else.
+void Running::start_the_rest() {
   scope_->spawn("scheduler", scheduler_->run());
   scope_->spawn("connecting", connecting_->run());
   scope_->spawn("sweep", sweep_->run());
@@ -90,12 +110,17 @@ Running::Running(store::Db& db, World& world, core::Random& random, const core::
   scope_->spawn("domain checks", domains->run_checks());
   fetching_->start(*scope_);
   scope_->spawn("interrupted bulk sends", resume_bulk(this, &*bulk));
+  scope_->spawn("interrupted batches", resume_batches(this, &*batches));
 }
 
 // Coroutines that wait for the store end with it, all others with the executor; what they refer to goes last.
 Running::~Running() {
   store_.reset();
   io_.reset();
+}
+
+void Running::work_off(const Id& batch) {
+  scope_->spawn("batch", run_batch(&*batches, batch));
 }
 
 void Running::go_on(const Id& plan) {

@@ -40,6 +40,9 @@ public:
   boost::asio::io_context& io() { return *io_; }
   // Goes on with a started plan in the daemon's own scope.
   void go_on(const Id& plan);
+  void start_the_rest();
+  // Likewise with a batch that a person decided about.
+  void work_off(const Id& batch);
 
 private:
   World& world_;

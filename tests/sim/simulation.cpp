@@ -8,6 +8,7 @@
 #include "sim/running.hpp"
 #include "store/accounts.hpp"
 #include "store/audit.hpp"
+#include "store/batches.hpp"
 #include "store/deliveries.hpp"
 #include "store/domains.hpp"
 #include "store/invitations.hpp"
@@ -164,6 +165,9 @@ private:
     }
     for (std::uint64_t i = world_.below(3); i > 0; --i)
       world_.after(world_.between(0ms, whole), [this] { bulk_send(); });
+    if (world_.chance(500)) world_.after(world_.between(0ms, whole), [this] { hire_many(); });
+    if (world_.chance(300)) world_.after(world_.between(0ms, whole), [this] { break_the_file(); });
+    for (int i = 0; i < 4; ++i) world_.after(world_.between(0ms, whole), [this] { decide_batch(world_.chance(600)); });
     if (world_.chance(400)) world_.after(world_.between(0ms, whole), [this] { verify_domain(); });
     if (world_.chance(200)) world_.after(world_.between(0ms, whole), [this] { forget_domain(); });
     if (world_.chance(600)) {
@@ -333,6 +337,66 @@ private:
       world_.log("operator: starts a bulk send");
       if (!plan.is_nil()) running_->go_on(plan);
     });
+  }
+
+  // A whole team starts at once: above the brake where it is small.
+  void hire_many() {
+    world_.log("hr: hires many");
+    for (Person& person : world_.people) {
+      if (!world_.chance(700)) continue;
+      person.truth.withdrawn = false;
+      person.truth.end.reset();
+      person.truth.start = World::date_at(world_.now(), person.zone);
+      hr_.publish(person);
+    }
+  }
+
+  // HR's export has everybody withdrawn, and is put right some time later.
+  void break_the_file() {
+    world_.log("hr: the file is broken");
+    std::vector<Person*> hit;
+    for (Person& person : world_.people) {
+      if (person.truth.withdrawn || !world_.chance(900)) continue;
+      person.truth.withdrawn = true;
+      hit.push_back(&person);
+      hr_.publish(person);
+    }
+    world_.after(world_.between(1min, 40h), [this, hit] {
+      world_.log("hr: the file is put right");
+      for (Person* person : hit) {
+        person->truth.withdrawn = false;
+        hr_.publish(*person);
+      }
+    });
+  }
+
+  // A person looks at what is held and decides about the oldest.
+  void decide_batch(bool release) {
+    if (!running_) return;
+    const auto held = store::batches::in_state(*db_, model::BatchState::held, 1);
+    if (held.empty()) return;
+    const Id batch = held.front().key;
+    for (const auto& item : store::batches::items(*db_, batch, 0, 1'000)) {
+      if (!item.outcome.empty()) continue;
+      for (Person& person : world_.people) {
+        const auto user = store::users::find(*db_, person.id);
+        if (!user || user->key != item.user) continue;
+        if (Mail* mail = world_.newest_mail(person)) ++mail->let_go;
+        world_.touched(person);
+        if (release) continue;
+        if (item.act == model::BatchAct::release) {
+          person.ended_by_operator = true;
+        } else {
+          person.kept_against_hr = true;
+        }
+      }
+    }
+    call<core::Result<void>>(running_->batches->start(batch, release, "operator"),
+                             [this, batch, release](const auto& result) {
+                               world_.log(fmt::format("operator: {} a batch: {}", release ? "releases" : "discards",
+                                                      result ? "ok" : result.error().code));
+                               if (result && running_) running_->work_off(batch);
+                             });
   }
 
   void verify_domain() {
@@ -520,7 +584,37 @@ private:
 
   // ---- the daemon's own books against the world
 
+  // Withdrawn means over as soon as no batch keeps it back.
+  void check_withdrawals() {
+    for (Person& person : world_.people) {
+      if (!person.withdrawal_said) continue;
+      if (!world_.surely_withdrawn(person)) {
+        person.withdrawal_said = false;
+        continue;
+      }
+      const auto user = store::users::find(*db_, person.id);
+      if (user && store::batches::waiting_in(*db_, user->key, model::BatchAct::withdraw)) continue;
+      world_.all_over(person);
+      person.withdrawal_said = false;
+    }
+  }
+
+  void check_batches() {
+    const auto wrong = [&](const char* what, std::string_view sql) {
+      if (const auto count = db_->integer(sql).value_or(0); count > 0)
+        world_.violate("I7", fmt::format("{} {}", count, what));
+    };
+    wrong("mails of held invitations may go out",
+          "SELECT count(*) FROM invitations i JOIN deliveries d ON d.invitation = i.key WHERE i.held_reason LIKE "
+          "'batch:%' AND d.next_at IS NOT NULL AND d.state IN ('queued', 'deferred', 'uncertain')");
+    wrong("invitations are held by a batch in which nobody waits for them",
+          "SELECT count(*) FROM invitations i WHERE i.held_reason LIKE 'batch:%' AND i.state IN ('draft', 'scheduled', "
+          "'released') AND NOT EXISTS (SELECT 1 FROM batch_items b WHERE b.user = i.user AND b.outcome = '')");
+  }
+
   void check_rows() {
+    check_withdrawals();
+    check_batches();
     for (auto& [key, mail] : world_.mails) {
       const auto delivery = store::deliveries::get(*db_, key);
       const auto invitation = delivery ? store::invitations::get(*db_, delivery->invitation) : std::nullopt;
@@ -582,6 +676,9 @@ private:
       });
     }
     for (int i = 0; i < 3; ++i) world_.after(std::chrono::hours{2 + i}, [this] { hr_.publish(world_.people.front()); });
+    // In the end somebody lets go whatever is held.
+    for (int i = 0; i < healing_days * 8; ++i)
+      world_.after(std::chrono::hours{4 + 3 * i} - 1h, [this] { decide_batch(true); });
   }
 
   void check_end() {
@@ -611,6 +708,10 @@ private:
     stuck("confirmed invitations wait for nothing",
           "SELECT count(*) FROM invitations i WHERE i.state = 'verified' AND NOT EXISTS (SELECT 1 FROM provider_tasks "
           "t WHERE t.invitation = i.key)");
+    stuck("batches were left", "SELECT count(*) FROM batches WHERE state NOT IN ('held', 'released', 'discarded')");
+    stuck("people wait in batches that are over",
+          "SELECT count(*) FROM batch_items i JOIN batches b ON b.key = i.batch WHERE i.outcome = '' AND b.state IN "
+          "('released', 'discarded')");
     stuck("bulk sends were left", "SELECT count(*) FROM plans WHERE state = 'running'");
     check_domain_at_end();
     for (Person& person : world_.people) check_person(person);

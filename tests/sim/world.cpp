@@ -81,6 +81,8 @@ World::World(std::uint64_t seed, int people_count, int days) : random(seed), clo
             .dns_silent = rate(600),
             .dns_slow = rate(300),
             .source_stale = rate(200)};
+  // Small enough to be met by few people, or as by default.
+  if (chance(600)) brakes.batch = 1 + static_cast<std::int64_t>(below(3));
   for (int i = 0; i < people_count; ++i) {
     const Place& place = places.at(below(places.size()));
     Person p;
@@ -165,8 +167,14 @@ bool World::surely_withdrawn(const Person& person) const {
   // An older employment with an end counts as one of its own: it is in force again when the newer one is withdrawn.
   if (std::any_of(person.handed.begin(), person.handed.end(), [](const Version& v) { return v.end.has_value(); }))
     return false;
+  // An old record that comes once more after a withdrawal is a new employment if it begins on another day.
+  bool withdrawn = false;
+  for (const Version& v : person.handed) {
+    if (withdrawn && !v.withdrawn && v.start != person.handed.back().start) return false;
+    withdrawn = withdrawn || v.withdrawn;
+  }
   const auto versions = believed(person);
-  return person.read_once &&
+  return person.read_once && !person.kept_against_hr &&
          std::all_of(versions.begin(), versions.end(), [](const Version& v) { return v.withdrawn; });
 }
 

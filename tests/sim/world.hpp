@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/id.hpp"
+#include "model/batch.hpp"
 #include "model/civil_time.hpp"
 #include "support/manual_clock.hpp"
 #include "support/seeded_random.hpp"
@@ -78,6 +79,8 @@ struct Person {
   bool asked = false;           // a send by hand is in the air
   bool ended_by_operator = false;
   bool confirmed_by_person = false;
+  bool withdrawal_said = false;            // the daemon has it; it may wait for the end of its run, or for a person
+  bool kept_against_hr = false;            // a person discarded it, and HR has not said it again since
   std::set<std::string> confirmed_emails;  // a person posted the form of a mail to this address
   std::set<std::string> external_ids;      // under which the provider knows the person
   bool refused_by_provider = false;
@@ -167,6 +170,7 @@ public:
   test::SeededRandom random;
   test::ManualClock clock;
   Faults faults;
+  model::Brakes brakes;
   std::vector<Person> people;
   std::map<Id, Mail> mails;
   std::map<std::string, std::string> accounts;  // external id → login email, at the provider

@@ -53,6 +53,7 @@ TEST_CASE("the check constraints list exactly the states of the tables in code")
   auto db = open_or_throw(":memory:");
   CHECK(checked_words(*db, "invitations", "state") == all_words<model::InvitationState>());
   CHECK(checked_words(*db, "deliveries", "state") == all_words<model::DeliveryState>());
+  CHECK(checked_words(*db, "deliveries", "kind") == all_words<model::DeliveryKind>());
   CHECK(checked_words(*db, "users", "connection") == all_words<model::Connection>());
   CHECK(checked_words(*db, "employments", "review") == all_words<model::ReviewState>());
   CHECK(checked_words(*db, "invitations", "cause") == all_words<model::InvitationCause>());
@@ -91,6 +92,39 @@ TEST_CASE("a file opened again is not made again and keeps its rows") {
   auto db = open_or_throw(path);
   CHECK_FALSE(db->created());
   CHECK(db->integer("SELECT count(*) FROM meta") == 1);
+}
+
+TEST_CASE("a state of the first schema keeps its mails and their attempts, which are all verifications") {
+  TempFolder folder;
+  const std::string path = folder / "state.db";
+  {
+    SQLite::Database old(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    old.exec(std::string(migrations().front().sql));
+    old.exec(
+        "PRAGMA user_version = 1;"
+        "INSERT INTO users VALUES (x'01000000000000000000000000000000','a','a','A','','','a@b.example','a@b.example',"
+        "'b.example','','','','','','','','','',1,'pending','hr',1,1,'');"
+        "INSERT INTO invitations (key,user,generation,state,cause,login_email,login_email_canonical,end_reason,"
+        "held_reason,selector,salt,key_id,created_at) VALUES (x'02000000000000000000000000000000',"
+        "x'01000000000000000000000000000000',1,'released','hire','a@b.example','a@b.example','','',"
+        "x'000000000000000000000001',x'00000000000000000000000000000001',0,1);"
+        "INSERT INTO deliveries VALUES (x'03000000000000000000000000000000',x'02000000000000000000000000000000',"
+        "x'01000000000000000000000000000000','deferred','m@b.example',20260301,2,0,1,77,NULL,NULL,'','later',1);"
+        "INSERT INTO attempts VALUES (x'03000000000000000000000000000000',1,1,2,'deferred','data',451,'later'),"
+        "(x'03000000000000000000000000000000',2,3,4,'deferred','data',451,'later')");
+  }
+  auto db = open_or_throw(path);
+  core::Id invitation;
+  invitation.bytes[0] = std::byte{2};
+  const auto mail = deliveries::of_invitation(*db, invitation).value();
+  CHECK(mail.kind == model::DeliveryKind::verification);
+  CHECK(mail.state == model::DeliveryState::deferred);
+  CHECK(mail.message_id == "m@b.example");
+  CHECK(mail.detail == "later");
+  CHECK(deliveries::attempts(*db, mail.key).size() == 2);
+  CHECK_FALSE(db->integer("SELECT 1 FROM pragma_foreign_key_check"));
+  CHECK(deliveries::claim(*db, mail.key, core::Instant{core::Milliseconds{100}}, core::Instant{core::Milliseconds{200}}, 9)
+            .size() == 1);
 }
 
 TEST_CASE("a state in use by another connection is refused in words for an operator") {

@@ -174,6 +174,24 @@ TEST_CASE("a parked mail that is let go keeps its Message-ID and gets its tries 
   CHECK(claimed[0].message_id == mail.message_id);
 }
 
+TEST_CASE("an invitation has one mail of each kind, each with its own end") {
+  Outbox box;
+  const auto first = box.mail();
+  auto other = first;
+  other.key = box.ids.next();
+  other.kind = model::DeliveryKind::sign_in_ready;
+  other.message_id = "another@test.example";
+  deliveries::insert(*box.db, other, 1);
+  CHECK(deliveries::of_invitation(*box.db, first.invitation)->key == first.key);
+  CHECK(deliveries::of_invitation(*box.db, first.invitation, other.kind)->key == other.key);
+  CHECK(box.row(other).kind == other.kind);
+  CHECK(deliveries::cancel(*box.db, first.invitation, other.kind));
+  CHECK(box.row(first).state == S::queued);
+  other.key = box.ids.next();
+  other.message_id = "a-third@test.example";
+  CHECK_THROWS_AS(deliveries::insert(*box.db, other, 1), SQLite::Exception);
+}
+
 TEST_CASE("an invitation has one delivery and a Message-ID belongs to one") {
   Outbox box;
   const auto mail = box.mail();

@@ -204,6 +204,9 @@ TEST_CASE("the employment in force is the earliest that is neither withdrawn nor
   first.withdrawn = true;
   employments::update(*rows.db, first);
   CHECK(in_force() == second);
+  CHECK_FALSE(employments::starting_on(*rows.db, anna.key, date("2026-01-01")));  // withdrawn
+  first.withdrawn = false;
+  employments::update(*rows.db, first);
   CHECK(employments::starting_on(*rows.db, anna.key, date("2026-01-01")) == first);
   CHECK_FALSE(employments::starting_on(*rows.db, anna.key, date("2026-01-02")));
 }

@@ -28,7 +28,7 @@ class PublicCalls(harness.Case):
         self.assertIsNone(user["invitation"]["ends_at"])
         eve = day(59)
         plan = daemon.json("plan", "show", "--until", "60d")
-        self.assertEqual(set(plan["items"][0]), {"user", "name", "action", "local", "zone", "at", "reason", "text"})
+        self.assertEqual(set(plan["items"][0]), {"user", "name", "action", "local", "zone", "at", "ends_at", "reason", "text"})
         item = plan["items"][0]
         self.assertEqual((item["user"], item["action"], item["local"], item["zone"]), ("14", "send", eve + "T09:00", "Europe/Stockholm"))
         self.assertRegex(item["at"], rf"^{eve}T0[78]:00:00Z$")

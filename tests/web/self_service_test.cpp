@@ -63,8 +63,8 @@ TEST_CASE("self-service: HEAD and GET change nothing, and every answer is as str
 TEST_CASE("self-service: the form saves, sends and says where; posted again it is the same answer") {
   Kiosk site;
   const auto path = site.page();
-  const auto body =
-      "do=save&lang=en&nonce=" + nonce_of(site.get(path)) + "&email=anna%40example.com&confirm_email=anna%40example.com";
+  const auto body = "do=save&lang=en&nonce=" + nonce_of(site.get(path)) +
+                    "&email=anna%40example.com&confirm_email=anna%40example.com";
   for (int i = 0; i < 3; ++i) {
     const auto answer = site.post(path, body);
     CHECK(answer.status == 200);
@@ -104,7 +104,8 @@ TEST_CASE("self-service: a form of another site, of a script or without the page
   Kiosk site;
   const auto path = site.page();
   const auto before = site.dump();
-  const Fields browser{{"sec-ch-ua", "\"Chromium\""}, {"sec-fetch-mode", "navigate"}, {"sec-fetch-site", "same-origin"}};
+  const Fields browser{
+      {"sec-ch-ua", "\"Chromium\""}, {"sec-fetch-mode", "navigate"}, {"sec-fetch-site", "same-origin"}};
   const auto refused = [&](Fields headers) {
     const auto answer = site.save(path, "anna%40example.com", "anna%40example.com", std::move(headers));
     CHECK(answer.status == 403);
@@ -155,8 +156,7 @@ TEST_CASE("self-service: too many tries and a provider that is away are told") {
   Kiosk site;
   const auto path = site.page();
   SECTION("tries") {
-    for (int i = 0; i < 10; ++i)
-      CHECK(site.save(path, "ben%40example.com", "ben%40example.com").status == 422);
+    for (int i = 0; i < 10; ++i) CHECK(site.save(path, "ben%40example.com", "ben%40example.com").status == 422);
     CHECK(site.save(path, "anna%40example.com", "anna%40example.com").status == 429);
   }
   SECTION("away") {

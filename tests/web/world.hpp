@@ -10,6 +10,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <deque>
 #include <map>
 #include <memory>
@@ -120,7 +121,8 @@ public:
     said.rows = static_cast<std::int64_t>(items.size());
     said.columns = called;
     if (!called.empty()) items.insert(items.begin(), model::SourceItem(std::move(said)));
-    if (!remark.empty()) items.insert(items.begin(), model::SourceItem(model::Remark{1, "", "columns_not_used", remark}));
+    if (!remark.empty())
+      items.insert(items.begin(), model::SourceItem(model::Remark{1, "", "columns_not_used", remark}));
     co_await sink(std::move(items));
     co_return model::SourceReply{200, "text/plain", ""};
   }
@@ -348,8 +350,8 @@ public:
   service::Bulk bulk{store, clock, planner, std::chrono::minutes{30}};
   service::Queries queries{store, clock, planner};
   service::Links links{store, clock, planner, tokens, 3};
-  service::SelfService self_service{store,  clock, planner, tokens, "https://invite.example.com",
-                                    std::chrono::minutes{30}};
+  service::SelfService self_service{
+      store, clock, planner, tokens, "https://invite.example.com", std::chrono::minutes{30}};
 
   World() {
     gate.source_settled("files");
