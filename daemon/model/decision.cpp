@@ -297,10 +297,6 @@ Decision decide(const Facts& facts) {
   if (mail_out) return open_offer(facts, std::move(chain));
   if (moved) {
     chain.add(reason::login_email_changed, "The login email was changed: the older invitation is superseded.");
-    if (invitation->cause == InvitationCause::hire) {
-      if (auto none = not_by_itself(hire, chain))
-        return chain.end(open ? Action::cancel : Action::none, none->code, std::move(none->text));
-    }
     return by_start_date(open && before_mail(invitation->state) ? hire : facts, std::move(chain));
   }
   if (current && invitation->state == InvitationState::draft && invitation->cause != InvitationCause::hire)

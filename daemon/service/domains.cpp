@@ -67,7 +67,8 @@ std::vector<std::string> shown(const std::vector<std::string>& records) {
       some.push_back(fmt::format("and {} more", records.size() - most_seen));
       break;
     }
-    some.push_back(log::printable(record.size() > longest_seen ? record.substr(0, longest_seen) + "..." : record));
+    const bool whole = record.size() <= longest_seen;
+    some.push_back(log::printable(whole ? record : fmt::format("{}...", std::string_view(record).substr(0, longest_seen))));
   }
   return some;
 }

@@ -133,7 +133,7 @@ TEST_CASE("what cannot be taken is told with its field, and changes nothing") {
   };
   refused("POST", "/v1/users", "{", 400, "bad_request", "");
   refused("POST", "/v1/users", "[]", 400, "bad_request", "");
-  refused("POST", "/v1/users", R"({"name":"No Id"})", 422, "bad_request", "/user_id");
+  refused("POST", "/v1/users", R"({"name":"No Id"})", 422, "user_id_missing", "/user_id");
   refused("POST", "/v1/users", R"({"user_id":"","name":"No Id"})", 422, "bad_request", "/user_id");
   refused("POST", "/v1/users", R"({"user_id":"15","name":"A","colour":"red"})", 422, "bad_request", "/colour");
   refused("POST", "/v1/users", R"({"user_id":"15","name":"A","start_date":"tomorrow"})", 422, "bad_request",
