@@ -210,7 +210,11 @@ void row_answer(const Page& page) {
   const std::string result = text_of(page.document, "result");
   const std::string id = text_of(page.document, "user.id");
   const Ink ink = result.starts_with("rejected") ? Ink::bad : result.starts_with("ignored") ? Ink::warn : Ink::good;
-  page.output.line(fmt::format("{}: {}", id.empty() ? "user" : id, page.output.paint(ink, result)));
+  // One column was not taken: say first what became of the rest.
+  const std::string column = text_of(page.document, "column");
+  const bool in_part = result.starts_with("ignored") && !column.empty();
+  const std::string rest = in_part ? fmt::format("{}, {} ", text_of(page.document, "applied"), column) : "";
+  page.output.line(fmt::format("{}: {}{}", id.empty() ? "user" : id, rest, page.output.paint(ink, result)));
   if (const std::string message = text_of(page.document, "message"); !message.empty()) page.output.line(message);
   if (!id.empty()) page.output.remark("What happens next, and why: invitectl why " + id);
 }

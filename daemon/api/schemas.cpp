@@ -402,7 +402,7 @@ constexpr std::string_view text = R"json({
     "ready": {"type": "boolean", "description": "false: something below says why"},
     "sending": {"type": "boolean", "description": "false: waits for state confirm, or its transport is paused"},
     "waits_for": {"type": "array", "items": {"type": "string"}, "description": "One sentence each: what a person should do"},
-    "counts": {"type": "object", "description": "users, connected, pending, not_connected, in_review, scheduled, on_the_way, held, …", "additionalProperties": {"type": "integer"}},
+    "counts": {"type": "object", "description": "users, held, provider_tasks, accepted_since_start; invitations_ and mails_ with the name of a state", "additionalProperties": {"type": "integer"}},
     "held": {"type": "array", "items": {"type": "object", "required": ["invitation", "user", "reason"], "properties": {
       "invitation": {"type": "string"}, "user": {"type": "string"}, "reason": {"type": "string"}, "detail": {"type": "string"}}}},
     "next": {"anyOf": [{"$ref": "#/components/schemas/PlanItem"}, {"type": "null"}]},

@@ -170,6 +170,7 @@ private:
   awaitable<void> watchdog();
   awaitable<void> advance_fence();
   awaitable<void> confirm_state(std::string actor);
+  awaitable<void> note(std::string actor, std::string action, std::string subject);
   void reload();
   void hurry_at_next_signal();
 
@@ -353,6 +354,10 @@ void Daemon::make_services() {
           },
       .rehearse = [this](control::RehearsalRequest request) { return rehearsals_->begin(std::move(request)); },
       .confirm_state = [this](std::string actor) { return confirm_state(std::move(actor)); },
+      .note =
+          [this](std::string actor, std::string action, std::string subject) {
+            return note(std::move(actor), std::move(action), std::move(subject));
+          },
   });
   control_ = std::make_unique<control::Server>(
       executor, *desk_,
@@ -509,6 +514,13 @@ awaitable<void> Daemon::confirm_state(std::string actor) {
     fence->confirm(db);
   };
   co_await store_->write(confirm);
+}
+
+awaitable<void> Daemon::note(std::string actor, std::string action, std::string subject) {
+  const auto write = [planner = planner_, actor = std::move(actor), action = std::move(action),
+                      subject = std::move(subject),
+                      now = clock_.now()](store::Db& db) { planner->audit(db, now, actor, action, subject); };
+  co_await store_->write(write);
 }
 
 void Daemon::reload() {

@@ -73,9 +73,9 @@ awaitable<HttpResponse> verify_domain(Desk* desk, Call call) {
 
 awaitable<HttpResponse> remove_domain(Desk* desk, Call call) {
   const service::Act by = act_of(call);
-  const auto done = co_await desk->domains.remove(call.text("name"), by);
-  if (!done) co_return problem(done.error());
-  co_return answer(200, json::object{});
+  const auto removed = co_await desk->domains.remove(call.text("name"), by);
+  if (!removed) co_return problem(removed.error());
+  co_return answer(200, domain_json(*removed, desk->domains));
 }
 
 awaitable<void> run_sync(Desk* desk, std::shared_ptr<Job> job, std::vector<std::string> sources, bool dry_run) {
@@ -123,9 +123,23 @@ awaitable<HttpResponse> sync_sources(Desk* desk, Call call) {
   }
   if (!wanted.empty() && names.empty())
     co_return problem(404, "unknown_source", fmt::format("There is no source \"{}\".", wanted));
+  // What is read stands in the record as the source's own word.
+  if (!call.dry_run) {
+    for (const std::string& name : names) co_await desk->note(call.actor, "source.synced", "source:" + name);
+  }
   auto job = desk->jobs.start("sync", call.actor, call.dry_run);
   desk->scope.spawn("sync", run_sync(desk, job, std::move(names), call.dry_run));
   co_return answer(202, json::object{{"job", job->id()}});
+}
+
+awaitable<HttpResponse> resume_transport(Desk* desk, Call call) {
+  const TransportInfo* transport = find_transport(*desk, call.text("name"));
+  if (transport == nullptr) co_return unknown_transport(call.text("name"));
+  if (transport->in_use && !call.dry_run) {
+    co_await desk->note(call.actor, "transport.resumed", "transport:" + transport->name);
+    desk->delivery.resume();
+  }
+  co_return answer(200, transport_json(*desk, *transport));
 }
 
 awaitable<HttpResponse> test_transport(Desk* desk, Call call) {
@@ -160,12 +174,7 @@ void add_installation_handlers(Handlers& handlers, Desk& desk) {
     return now(list_answer(std::move(items), nullptr));
   };
   handlers["transport.test"] = [d](Call call) { return test_transport(d, std::move(call)); };
-  handlers["transport.resume"] = [d, now](const Call& call) {
-    const TransportInfo* transport = find_transport(*d, call.text("name"));
-    if (transport == nullptr) return now(unknown_transport(call.text("name")));
-    if (transport->in_use && !call.dry_run) d->delivery.resume();
-    return now(answer(200, transport_json(*d, *transport)));
-  };
+  handlers["transport.resume"] = [d](Call call) { return resume_transport(d, std::move(call)); };
   handlers["plugin.list"] = [d, now](const Call&) { return now(list_answer(d->plugins.list(), nullptr)); };
   handlers["plugin.describe"] = [d, now](const Call& call) {
     const auto described = d->plugins.describe(call.text("name"));

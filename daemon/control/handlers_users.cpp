@@ -328,7 +328,7 @@ awaitable<HttpResponse> run_plan(Desk* desk, Call call) {
     desk->scope.spawn("bulk send, rehearsed", rehearse_bulk(desk, job, *key));
     co_return answer(202, json::object{{"job", job->id()}});
   }
-  const auto started = co_await desk->bulk.start(*key);
+  const auto started = co_await desk->bulk.start(*key, call.actor);
   if (!started) co_return problem(started.error());
   auto job = desk->jobs.start("send-verification", call.actor, false);
   desk->scope.spawn("bulk send", run_bulk(desk, job, *key));

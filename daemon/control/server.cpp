@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/value.hpp>
 
 #include "api/request.hpp"
@@ -35,7 +36,10 @@ core::HttpServerLimits limits_of(const Desk& desk) {
   core::HttpServerLimits limits;
   limits.body_bytes = 1024ULL * 1024;
   limits.body_bytes_for = [most = desk.import_bytes](const std::string& method, const std::string& path) {
-    return method == "POST" && path.starts_with("/v1/imports") ? most : std::uint64_t{1024 * 1024};
+    const auto routed = api::route(method, path);
+    const bool file = routed && std::ranges::find(routed->command->arguments, api::In::raw, &api::Argument::in) !=
+                                    routed->command->arguments.end();
+    return file ? most : std::uint64_t{1024 * 1024};
   };
   limits.body_time = core::Milliseconds{120'000};
   limits.connections = 256;

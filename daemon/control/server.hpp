@@ -109,6 +109,8 @@ struct Desk {
   std::function<core::Result<core::HttpBodyStream>(RehearsalRequest)> rehearse;
   // Makes an operator's confirmation durable, with its audit event; the gate is opened after it.
   std::function<boost::asio::awaitable<void>(std::string actor)> confirm_state;
+  // Makes durable that somebody asked for something that changes no row by itself.
+  std::function<boost::asio::awaitable<void>(std::string actor, std::string action, std::string subject)> note;
 };
 
 class Server {

@@ -50,6 +50,7 @@ inline constexpr Event transport_resumed{"transport.resumed", "df842af93c093e027
 inline constexpr Event account_connected{"account.connected", "fb7e0c9057182245f1f4fbbdd95142aa"};
 inline constexpr Event account_failed{"account.failed", "a29aee1e832627cf1cb06655eb0ff872"};
 inline constexpr Event account_removed{"account.removed", "9e63d79208795a74b2e9b10f98b19bd7"};
+inline constexpr Event password_reset{"user.password_reset", "de0b76f378f94b71bdf271955c7967f2"};
 inline constexpr Event domain_changed{"domain.changed", "2f4228dc42d875f899ec208479d07811"};
 inline constexpr Event domain_record_gone{"domain.record_gone", "4e114d8c512d215dc0bb60b7ace21458"};
 inline constexpr Event domain_lapsed{"domain.lapsed", "94346d5c0b288d5a2ce3fc0e0d779daf"};

@@ -237,6 +237,9 @@ Decision decide(const Facts& facts) {
   const auto later = next_hire(facts);
   const Facts& hire = later ? *later : facts;
 
+  // A link whose days are over ends by that before anything else is done about it.
+  if (mail_out && !facts.asked && invitation->ends_at && *invitation->ends_at <= facts.now)
+    return open_offer(facts, std::move(chain));
   if (auto bar = barred(facts)) return chain.end(open ? Action::cancel : Action::none, bar->code, std::move(bar->text));
   if (facts.user.connection == Connection::connected) {
     const Delivery* mail = facts.asked ? nullptr : facts.sign_in_mail;
@@ -356,16 +359,19 @@ std::optional<Decision> leaving(const Facts& facts) {
 namespace {
 
 // The leaver rule of an employment whose user is not back yet, as it will be then.
-void add_end_of(const Employment& employment, const std::optional<int>& leaver_days, const Facts& facts,
-                std::vector<Decision>& acts) {
+std::optional<Decision> leaving_then(const Employment& employment, const std::optional<int>& leaver_days,
+                                     const Facts& facts) {
   User back = facts.user;
   back.enabled = true;
   Facts then{.user = back, .employment = &employment, .policy = facts.policy, .now = facts.now};
   then.leaver_days = leaver_days;
-  if (auto leaver = leaving(then)) {
-    leaver->follows = !acts.empty();
-    acts.push_back(std::move(*leaver));
-  }
+  return leaving(then);
+}
+
+void add_end(std::optional<Decision> leaver, std::vector<Decision>& acts) {
+  if (!leaver) return;
+  leaver->follows = !acts.empty();
+  acts.push_back(std::move(*leaver));
 }
 
 // What follows when the user is disabled between two employments.
@@ -384,7 +390,7 @@ void add_next_employment(const Facts& facts, std::vector<Decision>& acts) {
     after.follows = true;
     acts.push_back(std::move(after));
   }
-  add_end_of(next, facts.next_leaver_days, facts, acts);
+  add_end(leaving_then(next, facts.next_leaver_days, facts), acts);
 }
 
 // A hire may wait for the end of an older link.
@@ -404,19 +410,29 @@ void add_after_end(const Facts& facts, std::vector<Decision>& acts) {
 
 }  // namespace
 
+std::optional<Decision> leaving_again(const Facts& facts) {
+  if (facts.user.enabled || facts.employment == nullptr || facts.employment->gap != GapState::waits)
+    return std::nullopt;
+  return leaving_then(*facts.employment, facts.leaver_days, facts);
+}
+
 std::vector<Decision> foreseen(const Facts& facts) {
   std::vector<Decision> acts;
   if (Decision next = decide(facts); next.action != Action::none && next.action != Action::review)
     acts.push_back(std::move(next));
   if (!acts.empty() && acts.front().action == Action::expire) add_after_end(facts, acts);
-  if (auto leaver = leaving(facts)) acts.push_back(std::move(*leaver));
+  if (auto leaver = leaving(facts)) {
+    // Where both are overdue the link ends first.
+    if (!acts.empty() && acts.front().action == Action::expire && acts.front().at <= facts.now)
+      leaver->at = std::max(leaver->at, acts.front().at);
+    acts.push_back(std::move(*leaver));
+  }
   std::stable_sort(acts.begin(), acts.end(), [](const Decision& a, const Decision& b) { return a.at < b.at; });
   // Disabling ends whatever was to come.
   const auto end =
       std::find_if(acts.begin(), acts.end(), [](const Decision& d) { return d.action == Action::disable; });
   if (end == acts.end()) {
-    if (!facts.user.enabled && facts.employment != nullptr && facts.employment->gap == GapState::waits)
-      add_end_of(*facts.employment, facts.leaver_days, facts, acts);
+    add_end(leaving_again(facts), acts);
     return acts;
   }
   acts.erase(end + 1, acts.end());

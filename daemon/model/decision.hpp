@@ -68,6 +68,9 @@ struct Decision {
 // disabled in between (reason between_employments) and comes back when that invitation is due.
 [[nodiscard]] std::optional<Decision> leaving(const Facts& facts);
 
+// Likewise for a user who is disabled between two employments: when the next one disables her again.
+[[nodiscard]] std::optional<Decision> leaving_again(const Facts& facts);
+
 // Everything that is foreseen, earliest first; empty if nothing happens by itself. Nothing follows a disabling, but for
 // the next employment.
 [[nodiscard]] std::vector<Decision> foreseen(const Facts& facts);

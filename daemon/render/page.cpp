@@ -95,7 +95,7 @@ public:
     if (page.try_again) show("TRY_AGAIN");
     // What was wrong just now stands alone: what was saved before would only be read past it.
     if (page.fault == Fault::none && !page.try_again && !page.masked_address.empty())
-      show(page.mail_is_out ? "WITH_MAIL_OUT" : "WITH_SAVED");
+      show(page.mail_is_out ? "WITH_MAIL_OUT" : page.mail_came_back ? "WITH_MAIL_BACK" : "WITH_SAVED");
     if (page.fault == Fault::invalid || page.fault == Fault::unusable) show("WITH_FAULT");
     if (page.fault == Fault::invalid) show("WITH_INVALID");
     if (page.fault == Fault::unusable) show("WITH_UNUSABLE");

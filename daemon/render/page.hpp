@@ -4,10 +4,9 @@
 // "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'".
 //
 //   std::string html = render_page(templates, {.locale = locale, .organisation = "Example AB",
-//                                              .state = ConfirmPage{.form = {path, nonce}, .masked_address =
-//                                              "a***@example.com",
-//                                                                   .last_day = last_day, .zone =
-//                                                                   "Europe/Stockholm"}});
+//                                              .state = ConfirmPage{.form = {path, nonce},
+//                                                                   .masked_address = "a***@example.com",
+//                                                                   .last_day = {date, "Europe/Stockholm"}}});
 #pragma once
 
 #include <chrono>
@@ -78,8 +77,9 @@ struct AddressFormPage {
   bool try_again = false;  // the nonce was no longer good: says so
   std::string typed;       // what stands in the fields
   std::string typed_again;
-  std::string masked_address;  // saved so far; empty: none
-  bool mail_is_out = false;    // a mail to it waits for its confirmation
+  std::string masked_address;   // saved so far; empty: none
+  bool mail_is_out = false;     // a mail to it waits for its confirmation
+  bool mail_came_back = false;  // no mail server took a mail to it
 };
 // Self-service: the mail is on its way.
 struct AddressSentPage {

@@ -48,10 +48,10 @@ const Names& page_states() {
 }
 
 Names page_sections() {
-  Names all{"SIGN_DONE",     "SIGN_MAIL",         "SIGN_NOTE",      "SIGN_WAIT",     "TRY_AGAIN",
-            "WITH_FAULT",    "WITH_HELP",         "WITH_INVALID",   "WITH_LAST_DAY", "WITH_MAIL_OUT",
-            "WITH_MISMATCH", "WITH_ORGANISATION", "WITH_RESEND",    "WITH_SAVED",    "WITH_SENT",
-            "WITH_SIGN_IN",  "WITH_UNUSABLE",     "WITHOUT_RESEND", "WITHOUT_SENT"};
+  Names all{"SIGN_DONE",     "SIGN_MAIL",     "SIGN_NOTE",         "SIGN_WAIT",      "TRY_AGAIN",
+            "WITH_FAULT",    "WITH_HELP",     "WITH_INVALID",      "WITH_LAST_DAY",  "WITH_MAIL_BACK",
+            "WITH_MAIL_OUT", "WITH_MISMATCH", "WITH_ORGANISATION", "WITH_RESEND",    "WITH_SAVED",
+            "WITH_SENT",     "WITH_SIGN_IN",  "WITH_UNUSABLE",     "WITHOUT_RESEND", "WITHOUT_SENT"};
   all.insert(all.end(), page_states().begin(), page_states().end());
   return all;
 }

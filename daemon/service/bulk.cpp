@@ -140,9 +140,14 @@ boost::asio::awaitable<BulkPlan> Bulk::plan(BulkRequest request, std::string act
   co_return plan;
 }
 
-boost::asio::awaitable<core::Result<void>> Bulk::start(Id plan) {
-  const bool started =
-      co_await [&] { return store_.write([plan](Db& db) { return store::plans::start(db, plan); }); }();
+boost::asio::awaitable<core::Result<void>> Bulk::start(Id plan, std::string actor) {
+  const bool started = co_await [&] {
+    return store_.write([plan, actor](Db& db) {
+      if (!store::plans::start(db, plan)) return false;
+      if (!actor.empty()) store::plans::take_over(db, plan, actor);
+      return true;
+    });
+  }();
   if (!started) co_return not_runnable();
   co_return core::Result<void>{};
 }

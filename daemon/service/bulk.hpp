@@ -53,8 +53,9 @@ public:
 
   // Counts and stores the plan. [core-thread]
   boost::asio::awaitable<BulkPlan> plan(BulkRequest request, std::string actor);
-  // Marks a plan as running, once; `plan_not_runnable` if it is running, done or unknown. Then: go_on(). [core-thread]
-  boost::asio::awaitable<core::Result<void>> start(Id plan);
+  // Marks a plan as running, once; `plan_not_runnable` if it is running, done or unknown. Then: go_on(). What it does
+  // stands in the record as `actor`'s doing; empty: as that of who made the plan. [core-thread]
+  boost::asio::awaitable<core::Result<void>> start(Id plan, std::string actor = {});
   // Plans that are running, also from before a restart. [core-thread]
   boost::asio::awaitable<std::vector<Id>> interrupted();
   // Works off the items not yet done, to the end. [core-thread]

@@ -55,6 +55,17 @@ void record_connected(Db& db, Planner& planner, const ProviderTask& task, const 
     planner.queue_mail(db, *invitation, model::DeliveryKind::sign_in_ready, employment, now);
 }
 
+const log::Event& done_event(ProviderTaskKind kind) {
+  switch (kind) {
+    case ProviderTaskKind::ensure_account:
+      return events::account_connected;
+    case ProviderTaskKind::reset_password:
+      return events::password_reset;
+    default:
+      return events::account_removed;
+  }
+}
+
 void record(Db& db, Planner& planner, const ProviderTask& task, const ProviderAnswer& answer,
             const std::string& identity, Instant now, std::uint64_t jitter) {
   const auto still = store::tasks::get(db, task.key);
@@ -137,8 +148,7 @@ boost::asio::awaitable<void> Connecting::work(ProviderTask task) {
     });
   }();
   if (answer.status == ProviderStatus::done) {
-    log::info(task.kind == ProviderTaskKind::ensure_account ? events::account_connected : events::account_removed,
-              "The provider has done it",
+    log::info(done_event(task.kind), "The provider has done it",
               {{"user", task.user.text()}, {"task", std::string(model::to_text(task.kind))}});
   } else {
     log::warning(

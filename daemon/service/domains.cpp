@@ -183,18 +183,18 @@ boost::asio::awaitable<core::Result<DomainCheck>> Domains::verify(std::string na
   co_return co_await check(std::move(*domain), std::move(act));
 }
 
-boost::asio::awaitable<core::Result<void>> Domains::remove(std::string name, Act act) {
+boost::asio::awaitable<core::Result<Domain>> Domains::remove(std::string name, Act act) {
   const auto parsed = model::parse_domain(name);
   if (!parsed) co_return fail(parsed.error());
   const Instant now = clock_.now();
   co_return co_await [&] {
-    return store_.write([planner = planner_, name = *parsed, act, now](Db& db) -> core::Result<void> {
+    return store_.write([planner = planner_, name = *parsed, act, now](Db& db) -> core::Result<Domain> {
       const auto known = store::domains::get(db, name);
       if (!known) return unknown(name);
-      if (act.dry_run) return {};
+      if (act.dry_run) return *known;
       (void)store::domains::remove(db, name);
       planner->audit(db, now, act.actor, "domain.removed", domain_subject(*known));
-      return {};
+      return *known;
     });
   }();
 }

@@ -70,7 +70,8 @@ public:
   boost::asio::awaitable<core::Result<model::Domain>> assert_verified(std::string name, Act act);
   // Looks for the record now. `unknown_domain`, `nothing_to_check` (an assertion), `domain_changed` (meanwhile).
   boost::asio::awaitable<core::Result<DomainCheck>> verify(std::string name, Act act);
-  boost::asio::awaitable<core::Result<void>> remove(std::string name, Act act);
+  // As it was.
+  boost::asio::awaitable<core::Result<model::Domain>> remove(std::string name, Act act);
   boost::asio::awaitable<core::Result<model::Domain>> show(std::string name);
 
   // When this domain lapses unless the record comes back before.

@@ -162,8 +162,9 @@ Applied Planner::apply(Db& db, const Id& user, const std::string& actor, Instant
           applied.decision.reason());
       break;
     case Action::expire:
-      if (applied.decision.at <= now) end(work, InvitationState::expired, model::reason::link_expired);
-      break;
+      if (applied.decision.at > now) break;
+      end(work, InvitationState::expired, model::reason::link_expired);
+      return apply(db, user, actor, now, ask);  // a new hire may have waited for that
     case Action::none:
     case Action::deliver:
     case Action::disable:
@@ -173,7 +174,12 @@ Applied Planner::apply(Db& db, const Id& user, const std::string& actor, Instant
 }
 
 void Planner::note_leaving(Db& db, const model::Facts& known) {
-  const auto leaver = model::leaving(known);
+  auto leaver = model::leaving(known);
+  if (!leaver) {
+    // The plan shows it ahead; the sweep has nothing to do with it before she is back.
+    leaver = model::leaving_again(known);
+    if (leaver && leaver->at <= known.now) leaver.reset();
+  }
   store::users::set_leaving(db, known.user.key, leaver ? leaver->due : std::nullopt);
 }
 
@@ -244,6 +250,7 @@ void Planner::come_back(Work& work) {
   auto& employment = work.loaded.employment;
   if (work.loaded.user.enabled || !employment || employment->gap != model::GapState::waits) return;
   end_gap(work.db, work.loaded.user, *employment, true, work.actor, work.now);
+  note_leaving(work.db, work.loaded.user.key, work.now);
 }
 
 void Planner::end_gap(Db& db, model::User& user, model::Employment& employment, bool enable, const std::string& actor,

@@ -55,11 +55,23 @@ model::Reason barred(const model::Facts& facts) {
   return {};
 }
 
-// The mail of an open offer for the saved address is queued, on its way, or out.
-bool mail_is_out(const Loaded& loaded) {
+// An offer for the saved address waits for its mail or for its confirmation.
+bool offered(const Loaded& loaded) {
   const auto& invitation = loaded.invitation;
   return invitation && (invitation->state == InvitationState::released || invitation->state == InvitationState::sent) &&
          invitation->login_email_canonical == loaded.user.login_email_canonical;
+}
+
+// No mail server took it: most often the address is misspelt, and nobody is nearer to the right one than the person.
+bool mail_came_back(const Loaded& loaded) {
+  if (!offered(loaded)) return false;
+  const std::string& held = loaded.invitation->held_reason;
+  return held == reason::delivery_rejected || held == reason::delivery_gave_up;
+}
+
+// The mail is queued, on its way, or out.
+bool mail_is_out(const Loaded& loaded) {
+  return offered(loaded) && !mail_came_back(loaded);
 }
 
 Banner banner_of(const Loaded& loaded, const model::Facts& facts) {
@@ -185,6 +197,7 @@ SelfServiceView SelfService::view(Db& db, const model::SelfServicePage& page, In
   }
   view.state = SelfServiceState::form;
   view.mail_is_out = mail_is_out(*loaded);
+  view.mail_came_back = mail_came_back(*loaded);
   view.form_proof = proof_of(page, now);
   return view;
 }

@@ -64,10 +64,11 @@ struct SelfServiceView {
   AddressFault fault = AddressFault::none;  // form: what was wrong with what was posted
   std::string company;                      // key, for the policy
   std::string user_locale;
-  std::string masked_email;  // saved so far; empty: none
-  bool mail_is_out = false;  // form: a mail to that address waits for its confirmation
-  std::string provider_url;  // connected: where the account signs in
-  std::string form_proof;    // form
+  std::string masked_email;     // saved so far; empty: none
+  bool mail_is_out = false;     // form: a mail to that address waits for its confirmation
+  bool mail_came_back = false;  // form: no mail server took a mail to that address
+  std::string provider_url;     // connected: where the account signs in
+  std::string form_proof;       // form
 };
 
 struct TypedAddress {

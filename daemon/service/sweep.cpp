@@ -245,7 +245,12 @@ bool disconnect_user(Db& db, Planner& planner, const Id& key, std::string_view r
                      Instant now) {
   const auto user = store::users::get(db, key);
   if (!user || user->connection == model::Connection::not_connected) return false;
-  planner.end_open(db, key, model::InvitationState::revoked, reason, actor, now);
+  // Behind an older link that expired a new hire may wait already: that plan is no connection, and stands.
+  const auto newest = store::invitations::newest(db, key);
+  if (newest && model::allowed(newest->state, model::InvitationState::revoked)) {
+    planner.end_open(db, key, model::InvitationState::revoked, reason, actor, now);
+    if (reason == model::reason::disconnected) store::employments::close_hire(db, key);  // as when a link is revoked
+  }
   if (user->connection == model::Connection::connected) {
     store::tasks::put(db, {.key = planner.new_id(),
                            .user = key,
@@ -271,8 +276,8 @@ void disable_user(Db& db, Planner& planner, const Id& key, bool disconnect, std:
   cancel_sign_in_mail(db, key);
   if (disconnect) {
     // What is open ends for this reason, also where nothing was sent yet.
-    if (!disconnect_user(db, planner, key, reason, actor, now))
-      planner.end_open(db, key, model::InvitationState::cancelled, reason, actor, now);
+    (void)disconnect_user(db, planner, key, reason, actor, now);
+    planner.end_open(db, key, model::InvitationState::cancelled, reason, actor, now);
     user = store::users::get(db, key);
   }
   user->enabled = false;

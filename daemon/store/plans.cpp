@@ -33,6 +33,10 @@ bool start(Db& db, const Id& key) {
   return db.run("UPDATE plans SET state = 'running' WHERE key = ? AND state = 'planned'", key) == 1;
 }
 
+void take_over(Db& db, const Id& key, const std::string& actor) {
+  db.run("UPDATE plans SET actor = ? WHERE key = ?", actor, key);
+}
+
 void finish(Db& db, const Id& key) {
   db.run("UPDATE plans SET state = 'done' WHERE key = ?", key);
 }

@@ -31,6 +31,8 @@ void set_detail(Db& db, const Id& key, std::string_view detail);
 [[nodiscard]] std::optional<Plan> get(Db& db, const Id& key);
 // Guarded: planned → running; false when it is not `planned`.
 [[nodiscard]] bool start(Db& db, const Id& key);
+// From now on what it does is this actor's doing.
+void take_over(Db& db, const Id& key, const std::string& actor);
 void finish(Db& db, const Id& key);
 [[nodiscard]] std::vector<Plan> running(Db& db);
 

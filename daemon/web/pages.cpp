@@ -84,7 +84,8 @@ render::PageState state_of(const service::SelfServiceView& view, const service::
                                      .typed = typed.email,
                                      .typed_again = typed.confirm_email,
                                      .masked_address = view.masked_email,
-                                     .mail_is_out = view.mail_is_out};
+                                     .mail_is_out = view.mail_is_out,
+                                     .mail_came_back = view.mail_came_back};
     case SelfServiceState::sent:
       return render::AddressSentPage{view.masked_email};
     case SelfServiceState::in_review:

@@ -100,7 +100,11 @@ struct Office : World {
                            return fmt::format("{} {} {}", organisation, reason, locale);
                          },
                      .rehearse = [this](control::RehearsalRequest request) { return rehearse(std::move(request)); },
-                     .confirm_state = [this](std::string actor) { return confirmed(std::move(actor)); }};
+                     .confirm_state = [this](std::string actor) { return confirmed(std::move(actor)); },
+                     .note =
+                         [this](std::string actor, std::string action, std::string subject) {
+                           return note(std::move(actor), std::move(action), std::move(subject));
+                         }};
   PostBox spare;
   control::Server server{io.get_executor(), desk, debian_groups()};
 
@@ -215,6 +219,12 @@ private:
       }
       co_return next;
     });
+  }
+  awaitable<void> note(std::string actor, std::string action, std::string subject) {
+    const auto write = [planner = planner, actor, action, subject, now = clock.now()](store::Db& d) {
+      planner->audit(d, now, actor, action, subject);
+    };
+    co_await store.write(write);
   }
   awaitable<void> confirmed(std::string actor) {
     confirmations.push_back(actor);

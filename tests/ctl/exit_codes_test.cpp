@@ -194,7 +194,7 @@ TEST_CASE("a user added without the login email that was given is exit 3") {
                     "message":"The address has no domain.","user":{"id":"14"}})");
   const auto outcome = invitectl({"user", "add", "--id", "14", "--login-email", "a"}, {.socket = daemon.socket()});
   CHECK(outcome.code == 3);
-  CHECK_THAT(outcome.out, Contains("14: ignored: invalid_email\nThe address has no domain."));
+  CHECK_THAT(outcome.out, Contains("14: created, login_email ignored: invalid_email\nThe address has no domain."));
 }
 
 TEST_CASE("an answer that is not JSON is told as such") {

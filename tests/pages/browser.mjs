@@ -5,8 +5,7 @@
 // Each request has `do` and, for a page, the `page` it is about ("p1", made by "open"). An answer is the value, or
 // {"error": "…"}; the driver (browser.py) raises it.
 import {createRequire} from 'node:module';
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
-import {tmpdir} from 'node:os';
+import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import readline from 'node:readline';
 
@@ -28,15 +27,16 @@ const html = new HtmlValidate({
   },
 });
 
-const profile = mkdtempSync(join(tmpdir(), 'invited-chromium-'));
 let browser;
 const pages = new Map();
+const idle = new Map();  // windows to be used again, by how they were opened
 
 async function start() {
   browser = await chromium.launch({
     executablePath: process.env.INVITED_CHROMIUM || '/usr/bin/chromium',
     args: ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-           '--disable-sync', `--disk-cache-dir=${profile}`],
+           '--disable-sync', '--disable-dev-shm-usage'],
+    chromiumSandbox: false,  // it does not start for root, nor in most containers; every page here is our own
   });
 }
 
@@ -58,20 +58,30 @@ async function look(page, size, rules) {
 }
 
 const verbs = {
-  // {locale?, scripts?, bypass_csp?} → {page}
-  async open({locale = 'en', scripts = true, bypass_csp = false}) {
-    const context = await browser.newContext({locale, javaScriptEnabled: scripts, bypassCSP: bypass_csp, viewport: DESKTOP});
+  // {scripts?, bypass_csp?, fresh?} → {page}
+  async open({scripts = true, bypass_csp = false, fresh = false}) {
+    const kind = `${scripts} ${bypass_csp}`;
+    const waiting = idle.get(kind) ?? [];
+    if (!fresh && waiting.length) return {page: waiting.pop()};
+    const context = await browser.newContext({locale: 'en', javaScriptEnabled: scripts, bypassCSP: bypass_csp, viewport: DESKTOP});
+    context.setDefaultTimeout(20_000);
     const page = await context.newPage();
     const name = `p${pages.size + 1}`;
     const trouble = [];
     page.on('console', (message) => message.type() === 'error' && trouble.push(message.text()));
     page.on('pageerror', (error) => trouble.push(String(error)));
-    pages.set(name, {page, trouble});
+    page.on('request', (request) => {
+      if (new URL(request.url()).origin !== new URL(page.url()).origin && !request.isNavigationRequest())
+        trouble.push(`asks elsewhere: ${request.url()}`);
+    });
+    pages.set(name, {page, trouble, kind});
+    idle.set(kind, waiting);
     return {page: name};
   },
   async close({page}) {
-    await pages.get(page).page.context().close();
-    pages.set(page, null);
+    const {trouble, kind} = pages.get(page);
+    trouble.length = 0;
+    idle.get(kind).push(page);
     return {};
   },
   async go({page, url}) {
@@ -88,6 +98,23 @@ const verbs = {
   async value({page, field}) {
     return {value: await pages.get(page).page.inputValue(`[name=${field}]`)};
   },
+  async back({page}) {
+    const {page: tab} = pages.get(page);
+    await tab.goBack();
+    return {heading: (await tab.locator('h1').textContent()).trim()};
+  },
+  async reload({page}) {
+    const {page: tab} = pages.get(page);
+    await tab.reload();
+    return {heading: (await tab.locator('h1').textContent()).trim()};
+  },
+  // As a hand that clicks everything twice.
+  async press_twice({page}) {
+    const {page: tab} = pages.get(page);
+    await Promise.all([tab.waitForNavigation(), tab.dblclick('button[type=submit]')]);
+    await tab.waitForLoadState();
+    return {heading: (await tab.locator('h1').textContent()).trim()};
+  },
   // As a person: a real press of the button, and the page it leads to.
   async press({page}) {
     const {page: tab} = pages.get(page);
@@ -99,7 +126,13 @@ const verbs = {
     const {page: tab} = pages.get(page);
     for (let step = 0; step < 20; ++step) {
       await tab.keyboard.press('Tab');
-      if (await tab.evaluate(() => document.activeElement?.tagName === 'BUTTON')) break;
+      const at = await tab.evaluate(() => {
+        const seen = document.activeElement;
+        const {outlineStyle, outlineWidth} = getComputedStyle(seen);
+        return {tag: seen.tagName, shown: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2};
+      });
+      if (!at.shown) throw new Error(`the keyboard's place on the page is not to be seen: ${at.tag}`);
+      if (at.tag === 'BUTTON') break;
     }
     const [answer] = await Promise.all([tab.waitForNavigation(), tab.keyboard.press('Enter')]);
     return {status: answer.status(), heading: (await tab.locator('h1').textContent()).trim()};
@@ -124,6 +157,7 @@ const verbs = {
     const {page: tab, trouble} = pages.get(page);
     const problems = trouble.splice(0).filter((text) => !/status of (4|5)\d\d/.test(text)).map((text) => `console: ${text}`);
     const source = await tab.evaluate(() => '<!DOCTYPE html>\n' + document.documentElement.outerHTML);
+    if ((await tab.context().cookies()).length) problems.push('the page sets a cookie');
     await tab.evaluate(axe);
     problems.push(...await look(tab, NARROW));
     if (shot) await tab.screenshot({path: `${shot}-320.png`, fullPage: true});
@@ -161,5 +195,4 @@ try {
   process.exitCode = 1;
 } finally {
   await browser?.close();
-  rmSync(profile, {recursive: true, force: true});
 }

@@ -3,48 +3,43 @@
 The packages are those of package-lock.json, installed once into the build folder.
 """
 
-import hashlib
 import json
 import os
 import pathlib
+import select
 import shutil
 import subprocess
+import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "support"))
 
+import npm_packages  # noqa: E402
 
-def npm_folder(build):
-    """Where the packages are; installs them if they are not those of the lock file."""
-    for program, package in (("node", "nodejs"), ("npm", "npm"), ("chromium", "chromium")):
-        if shutil.which(program) is None:
-            raise AssertionError(f"{program} is missing (Debian's package {package}): ./dev setup test installs it")
-    folder = build / "npm-pages"
-    wanted = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in ("package.json", "package-lock.json"))).hexdigest()
-    stamp = folder / "installed"
-    if stamp.exists() and stamp.read_text() == wanted:
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, folder)
-    done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, timeout=300)
-    if done.returncode != 0:
-        raise AssertionError(f"npm ci fails:\n{done.stdout}{done.stderr}")
-    stamp.write_text(wanted)
-    return folder
+PATIENCE_S = 60  # for one answer
 
 
 class Browser:
-    """One Chromium for as long as this lives."""
+    """One Chromium for as long as this lives, with a home of its own, which ends with it."""
 
     def __init__(self, build):
-        environment = {**os.environ, "NO_COLOR": "1"}
-        self.process = subprocess.Popen(["node", HERE / "browser.mjs", npm_folder(build)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        if shutil.which("chromium") is None:
+            raise AssertionError("chromium is missing (Debian's package chromium): ./dev setup test installs it")
+        packages = npm_packages.installed(HERE, build)
+        self.home = tempfile.mkdtemp(prefix="invited-chromium-")
+        environment = {**os.environ, "HOME": self.home, "XDG_CONFIG_HOME": self.home, "XDG_CACHE_HOME": self.home, "NO_COLOR": "1"}
+        self.process = subprocess.Popen(["node", HERE / "browser.mjs", packages], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
                                         env=environment)
-        self.version = self.answer()["ready"]
+        try:
+            self.version = self.answer()["ready"]
+        except BaseException:
+            self.stop()
+            raise
 
     def answer(self):
+        if not select.select([self.process.stdout], [], [], PATIENCE_S)[0]:
+            raise AssertionError(f"Chromium did not answer within {PATIENCE_S} s")
         line = self.process.stdout.readline()
         if not line:
             raise AssertionError("the browser's helper ended")
@@ -59,6 +54,8 @@ class Browser:
         return self.answer()
 
     def tab(self, **options):
+        """`scripts`: as if the person had switched them off; `bypass_csp`: as a browser that minds no policy; `fresh`: on a machine where no page
+        of ours was opened before."""
         return Tab(self, self.ask("open", **options)["page"])
 
     def validate(self, source):
@@ -72,10 +69,11 @@ class Browser:
             self.process.kill()
             self.process.wait(10)
         self.process.stdout.close()
+        shutil.rmtree(self.home, ignore_errors=True)
 
 
 class Tab:
-    """A window of its own: no cookie, no cache, no history is shared with another."""
+    """A window. Our pages keep nothing in a browser (audit() looks), so a window may be one that another test had before."""
 
     def __init__(self, browser, name):
         self.browser = browser
@@ -107,6 +105,13 @@ class Tab:
 
     def press(self):
         return self.ask("press")["heading"]
+
+    def back(self):
+        """The browser's own button; the heading that stands there now."""
+        return self.ask("back")["heading"]
+
+    def reload(self):
+        return self.ask("reload")["heading"]
 
     def audit(self, shot=None):
         return self.ask("audit", shot=str(shot) if shot else None)

@@ -170,9 +170,9 @@ class Landing(LivePages):
         for _ in range(20):
             self.daemon.browse("POST", link, {"do": "confirm"})
         status, _, source = self.daemon.browse("POST", link, {"do": "confirm"})
-        self.assertEqual((status, harness.heading_of(source)), (429, "Too many requests"))
+        self.assertEqual((status, harness.heading_of(source)), (429, "Too many attempts"))
         self.assertEqual(chromium.validate(source), [])
-        for language, heading in (("sv", "För många försök"), ("en", "Too many requests")):
+        for language, heading in (("sv", "För många försök"), ("en", "Too many attempts")):
             with chromium.tab() as tab:
                 tab.go(f"{link}?lang={language}")
                 for _ in range(21):
@@ -285,11 +285,11 @@ class SelfService(LivePages):
             self.assertEqual(tab.ask("submit_by_script", fields=thief)["status"], 403)
         self.assertEqual(self.everything(), before)
 
-        faults = (("invalid", "anna@", "anna@", {"sv": "ingen fullständig", "en": "not a complete"}),
+        faults = (("invalid", "anna@", "anna@", {"sv": "ser inte ut som", "en": "does not look like"}),
                   ("mismatch", "anna@company.example", "ana@company.example", {"sv": "inte lika", "en": "not the same"}),
                   ("unusable", "ben@company.example", "BEN@company.example", {"sv": "inte lika", "en": "not the same"}),
                   ("unusable", "ben@company.example", "ben@company.example", {"sv": "kan inte användas", "en": "cannot be used"}),
-                  ("escaped", '"><b>x', '"><b>x', {"sv": "ingen fullständig", "en": "not a complete"}))
+                  ("escaped", '"><b>x', '"><b>x', {"sv": "ser inte ut som", "en": "does not look like"}))
         for language in ("sv", "en"):
             for name, email, again, words in faults:
                 with self.subTest(fault=name, language=language), chromium.tab(scripts=False if name == "escaped" else True) as tab:
@@ -309,7 +309,7 @@ class SelfService(LivePages):
 
         with chromium.tab(scripts=False) as tab:
             tab.go(url)
-            self.assertEqual(self.enter(tab, " anna@company.example "), "Check your mail")
+            self.assertEqual(self.enter(tab, " anna@company.example "), "Check your email")
             self.assertNotIn("anna@company.example", tab.text(), "the address is masked")
         daemon.wait_sent("14")
         with chromium.tab() as tab:  # pressed again, from a second window
@@ -328,7 +328,7 @@ class SelfService(LivePages):
         older = self.newest_link("14")
         with chromium.tab() as tab:
             tab.go(url)
-            self.assertEqual(self.enter(tab, "anna.berg@company.example"), "Check your mail")
+            self.assertEqual(self.enter(tab, "anna.berg@company.example"), "Check your email")
         daemon.wait_for("the mail to the right address", lambda: any(mail.to == "anna.berg@company.example" for mail in self.maildir()))
         daemon.wait_sent("14")
         self.assertEqual(daemon.heading(older), "There is a newer link")

@@ -18,5 +18,5 @@ TEST_CASE("the banner's sentence names the organisation, in both languages, for 
     }
   }
   CHECK(banner_text(texts, Locale::en, "not_connected", "Example AB") ==
-        "You need to connect your sign-in to Example AB. Enter your email address to get a mail.");
+        "You need to connect your sign-in to Example AB. Enter your email address to get an email with a link.");
 }

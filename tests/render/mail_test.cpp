@@ -113,8 +113,8 @@ TEST_CASE("the mail says the same in English") {
   CHECK(std::string(g_mime_message_get_subject(mail.message.get())) == "Confirm your email address for Example AB");
   CHECK_THAT(mail.text(), Contains("Hello Anna Berg,\n"));
   CHECK_THAT(std::regex_replace(mail.text(), std::regex("\n"), " "),
-             Contains("The link works through Tuesday 27 October 2026 (Stockholm time)."));
-  CHECK_THAT(mail.html(), Contains("The link works through Tuesday 27 October 2026 (Stockholm time)."));
+             Contains("The link works until the end of Tuesday 27 October 2026 (Stockholm time)."));
+  CHECK_THAT(mail.html(), Contains("The link works until the end of Tuesday 27 October 2026 (Stockholm time)."));
   CHECK_THAT(mail.html(), Contains("<html lang=\"en\">"));
 }
 

@@ -31,7 +31,7 @@ TEST_CASE("the first page asks for the press of a button and does nothing by its
   CHECK_THAT(html, Contains("<input type=\"hidden\" name=\"lang\" value=\"en\">"));
   CHECK_THAT(html, Contains("<button type=\"submit\">Confirm email address</button>"));
   CHECK_THAT(html, Contains("a***@example.com"));
-  CHECK_THAT(html, Contains("Tuesday 27 October 2026 (Stockholm time)"));
+  CHECK_THAT(html, Contains("Tuesday 27 October 2026 <span class=\"zone\">(Stockholm time)</span>"));
   CHECK_THAT(html, Contains("<p class=\"organisation\">Example AB</p>"));
   CHECK_THAT(html, !Contains("Nothing has happened yet"));
   for (const auto* never : {"<script", "onload", "onclick", "javascript:", "http-equiv", " autofocus", "style=\""})
@@ -63,35 +63,35 @@ TEST_CASE("a second use says: already connected, sign in here") {
 TEST_CASE("with the provider away, the page says that the confirmation is stored and the account follows") {
   const auto html = shown(ConnectingPage{});
   CHECK_THAT(html, Contains("<h1>Your confirmation is stored</h1>"));
-  CHECK_THAT(html, Contains("The account follows"));
+  CHECK_THAT(html, Contains("Your account is made as soon as the sign-in service answers"));
 }
 
 TEST_CASE("an expired link offers a new one, or says whom to ask") {
   const LocalDay day{2026y / 10 / 27, "Europe/Stockholm"};
   const auto with = shown(ExpiredPage{.resend = Form{"/c/token", "n2"}, .last_day = day});
-  CHECK_THAT(with, Contains("It worked through Tuesday 27 October 2026 (Stockholm time)."));
+  CHECK_THAT(with, Contains("It worked until the end of Tuesday 27 October 2026 (Stockholm time)."));
   CHECK_THAT(with, Contains("<input type=\"hidden\" name=\"do\" value=\"resend\">"));
-  CHECK_THAT(with, Contains(">Send me a new one</button>"));
+  CHECK_THAT(with, Contains(">Send me a new link</button>"));
   const auto without = shown(ExpiredPage{});
   CHECK_THAT(without, !Contains("<form"));
-  CHECK_THAT(without, !Contains("It worked through"));
+  CHECK_THAT(without, !Contains("It worked until the end of"));
   CHECK_THAT(without, Contains("Ask your HR contact at Example AB for a new link."));
 }
 
 TEST_CASE("a superseded link tells when the newer mail went out, in the company's time") {
   const auto at = std::chrono::sys_days(2026y / 10 / 23) + 7h + 4min;
   CHECK_THAT(shown(SupersededPage{SupersededPage::Sent{at, "Europe/Stockholm"}}),
-             Contains("A newer mail was sent on Friday 23 October 2026 at 09:04 (Stockholm time)."));
+             Contains("A newer email was sent on Friday 23 October 2026 at 09:04 (Stockholm time)."));
   CHECK_THAT(shown(SupersededPage{SupersededPage::Sent{at, "Europe/Stockholm"}}, Locale::sv),
              Contains("Ett nyare mejl skickades fredag 23 oktober 2026 kl. 09:04 (tidszon Stockholm)."));
   CHECK_THAT(shown(SupersededPage{SupersededPage::Sent{at, "No/Where"}}), Contains("at 07:04 (UTC time)."));
-  CHECK_THAT(shown(SupersededPage{}), Contains("Use the link in the newest mail from Example AB."));
+  CHECK_THAT(shown(SupersededPage{}), Contains("Use the link in the newest email from Example AB."));
 }
 
 TEST_CASE("every other state has its own heading and a way on") {
-  CHECK_THAT(shown(RequestedPage{"a***@example.com"}), Contains("The mail goes to a***@example.com."));
+  CHECK_THAT(shown(RequestedPage{"a***@example.com"}), Contains("The email goes to a***@example.com."));
   CHECK_THAT(shown(RevokedPage{}), Contains("Example AB has withdrawn this link."));
-  CHECK_THAT(shown(TooManyRequestsPage{}), Contains("<h1>Too many requests</h1>"));
+  CHECK_THAT(shown(TooManyRequestsPage{}), Contains("<h1>Too many attempts</h1>"));
   CHECK_THAT(shown(UnavailablePage{}), Contains("Please try again in a few minutes."));
   CHECK_THAT(shown(NotFoundPage{}), Contains("<h1>Page not found</h1>"));
   CHECK_THAT(shown(MethodNotAllowedPage{}), Contains("<h1>That does not work here</h1>"));
@@ -183,7 +183,11 @@ TEST_CASE("the address form says what is saved until something is wrong with wha
   AddressFormPage page{.form = {"?", "n"}, .masked_address = "a***@example.com"};
   CHECK_THAT(shown(page), Contains("Saved address: a***@example.com"));
   page.mail_is_out = true;
-  CHECK_THAT(shown(page), Contains("A mail was sent to a***@example.com"));
+  CHECK_THAT(shown(page), Contains("An email was sent to a***@example.com"));
+  page.mail_is_out = false;
+  page.mail_came_back = true;
+  CHECK_THAT(shown(page), Contains("The email to a***@example.com could not be delivered"));
+  CHECK_THAT(shown(page), !Contains("Saved address"));
   page.fault = AddressFormPage::Fault::invalid;
   CHECK_THAT(shown(page), !Contains("a***@example.com"));
 }

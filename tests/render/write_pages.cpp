@@ -51,6 +51,8 @@ int main(int argc, char** argv) {
       {"unknown", UnknownPage{}},
       {"address", AddressFormPage{.form = form}},
       {"address-saved", AddressFormPage{.form = form, .masked_address = "a***@example.com"}},
+      {"address-mail-back",
+       AddressFormPage{.form = form, .masked_address = "a***@example.com", .mail_came_back = true}},
       {"address-mail-out", AddressFormPage{.form = form, .masked_address = "a***@example.com", .mail_is_out = true}},
       {"address-invalid", typed(Fault::invalid)},
       {"address-mismatch", typed(Fault::mismatch)},

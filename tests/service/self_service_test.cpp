@@ -218,6 +218,31 @@ TEST_CASE("a corrected address ends the older link for good and is sent to") {
   CHECK(b.states("a") == std::vector<std::string>{"superseded", "sent"});
 }
 
+TEST_CASE("a mail that no server takes is said, and another address mends it") {
+  Preparing b;
+  b.transport.script = [](const model::OutgoingMail& mail) {
+    return verdict(mail.envelope_to == "ana@example.com" ? model::VerdictStatus::rejected
+                                                         : model::VerdictStatus::accepted);
+  };
+  const auto token = b.page();
+  CHECK(b.save(token, "ana@example.com").state == State::sent);
+  b.pump();
+  CHECK(b.reason() == "show not_connected");
+  const auto view = b.go(b.self_service.open(token));
+  CHECK(view.state == State::form);
+  CHECK(view.mail_came_back);
+  CHECK(!view.mail_is_out);
+  CHECK(b.save(token, "ana@example.com").state == State::sent);  // she insists: one more try
+  b.pump();
+  CHECK(b.transport.mails.size() == 2);
+  CHECK(b.go(b.self_service.open(token)).mail_came_back);
+  CHECK(b.save(token, "anna@example.com").state == State::sent);
+  b.pump();
+  CHECK(b.state("a") == "sent");
+  CHECK(b.reason() == "show mail_on_its_way");
+  CHECK(!b.go(b.self_service.open(token)).mail_came_back);
+}
+
 TEST_CASE("in review the address is saved and the mail waits for the last approval") {
   Preparing b;
   b.row({{"user_id", "h"}, {"name", "H"}, {"start_date", "2026-10-20"}, {"in_review", "true"}});

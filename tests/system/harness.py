@@ -352,7 +352,7 @@ class SmtpServer:
         self.received = []
         self.connections = 0
         self.on_event = on_event
-        self.refuse = refuse or {}
+        self.refuse = {} if refuse is None else refuse
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         self.open = set()

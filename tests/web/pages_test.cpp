@@ -28,7 +28,7 @@ TEST_CASE("an open link shows the form, the masked address and the last day the 
   CHECK_THAT(page.body, !Contains("anna.14@example.com"));
   CHECK_THAT(page.body, !Contains("Anna"));
   // Five days from and including Monday the 30th.
-  CHECK_THAT(page.body, Contains("Friday 4 December 2026 (Stockholm time)"));
+  CHECK_THAT(page.body, Contains("Friday 4 December 2026 <span class=\"zone\">(Stockholm time)"));
   CHECK_THAT(page.body, !Contains("Nothing has happened yet"));
 }
 
@@ -37,7 +37,7 @@ TEST_CASE("the last day on the page is the last local date before the link's end
   const auto link = site.hire("14", {{"company", "fi"}});
   const auto end = *site.invitation("14").ends_at;
   CHECK(model::to_utc_text(end) == "2026-12-04T22:00:00Z");
-  CHECK_THAT(site.get(path_of(link)).body, Contains("Friday 4 December 2026 (Helsinki time)"));
+  CHECK_THAT(site.get(path_of(link)).body, Contains("Friday 4 December 2026 <span class=\"zone\">(Helsinki time)"));
   site.pass(end - site.clock.now() - 1ms);
   CHECK(site.get(path_of(link)).status == 200);
   site.pass(1ms);
@@ -94,7 +94,7 @@ TEST_CASE("an expired link offers a new one") {
   const auto page = site.get(path, {}, {{"lang", "en"}});
   CHECK(page.status == 410);
   CHECK_THAT(page.body, Contains("The link has expired"));
-  CHECK_THAT(page.body, Contains("Send me a new one"));
+  CHECK_THAT(page.body, Contains("Send me a new link"));
   CHECK_THAT(page.body, !Contains("@example.com"));
 }
 
@@ -129,7 +129,7 @@ TEST_CASE("a superseded link names the newer mail, in the company's zone") {
   REQUIRE(site.call(site.users.send_verification("14", {"test", false})));
   const auto page = site.get(path, {}, {{"lang", "en"}});
   CHECK(page.status == 410);
-  CHECK_THAT(page.body, Contains("A newer mail was sent on Monday 30 November 2026 at 13:00 (Stockholm time)."));
+  CHECK_THAT(page.body, Contains("A newer email was sent on Monday 30 November 2026 at 13:00 (Stockholm time)."));
   CHECK_THAT(page.body, !Contains("<form"));
   const auto newer = path_of(site.newest_link("14"));
   CHECK_THAT(site.press(newer, site.get(newer)).body, Contains("Your email address is confirmed"));

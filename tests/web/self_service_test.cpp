@@ -31,7 +31,7 @@ struct Kiosk : Site {
   }
 };
 
-constexpr const char* button = "Save and get a mail";
+constexpr const char* button = "Save and get an email";
 
 }  // namespace
 
@@ -68,7 +68,7 @@ TEST_CASE("self-service: the form saves, sends and says where; posted again it i
   for (int i = 0; i < 3; ++i) {
     const auto answer = site.post(path, body);
     CHECK(answer.status == 200);
-    CHECK_THAT(answer.body, Contains("Check your mail"));
+    CHECK_THAT(answer.body, Contains("Check your email"));
     CHECK_THAT(answer.body, Contains("a***@example.com"));
   }
   CHECK(site.postbox.sent == std::vector<std::string>{"anna@example.com"});
@@ -87,15 +87,15 @@ TEST_CASE("self-service: what is wrong is said in words, and what was typed stay
     CHECK_THAT(answer.body, Contains("aria-invalid=\"true\""));
     return answer.body;
   };
-  CHECK_THAT(check("anna%40", "anna%40", "not a complete email address"), Contains("value=\"anna@\""));
+  CHECK_THAT(check("anna%40", "anna%40", "does not look like an email address"), Contains("value=\"anna@\""));
   CHECK_THAT(check("a%40example.com", "b%40example.com", "The two addresses are not the same"),
              Contains("value=\"b@example.com\""));
   const auto taken = check("ben%40example.com", "ben%40example.com", "This address cannot be used");
   CHECK_THAT(taken, !Contains("Ben"));
-  const auto hostile = check("%22%3E%3Cscript%3Ex%3C%2Fscript%3E%00", "x", "not a complete");
+  const auto hostile = check("%22%3E%3Cscript%3Ex%3C%2Fscript%3E%00", "x", "does not look like");
   CHECK_THAT(hostile, !Contains("<script"));
   CHECK_THAT(hostile, Contains("&gt;"));
-  check(std::string(100'000, 'a'), "a", "not a complete");
+  check(std::string(100'000, 'a'), "a", "does not look like");
   CHECK(site.user("14").login_email.empty());
   CHECK(site.postbox.sent.size() == before_mails);
 }

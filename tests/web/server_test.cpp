@@ -333,7 +333,7 @@ TEST_CASE("one address may open 120 pages and post 20 forms in a minute") {
   SECTION("pages") {
     for (int i = 0; i < 120; ++i) CHECK(site.get(path).status == 200);
     CHECK(site.get(path).status == 429);
-    CHECK_THAT(site.get(path, {{"accept-language", "en"}}).body, Contains("Too many requests"));
+    CHECK_THAT(site.get(path, {{"accept-language", "en"}}).body, Contains("Too many attempts"));
     const World::Counted statements(site);
     CHECK(site.get(path).status == 429);
     CHECK(statements.count() == 0);

@@ -46,7 +46,7 @@
 </div>
 <div>
 <dt>{{T_CONFIRM_LAST_DAY}}</dt>
-<dd>{{T_DAY_IN_PLACE}}</dd>
+<dd>{{LAST_DAY}} <span class="zone">{{T_IN_PLACE}}</span></dd>
 </div>
 </dl>
 <form method="post" action="{{FORM_ACTION}}">
@@ -65,7 +65,7 @@
 <li>{{T_CONNECTED_STEP_3}}</li>
 </ol>
 {{#WITH_SIGN_IN}}
-<p><a class="button" href="{{SIGN_IN_URL}}" rel="noreferrer">{{T_CONNECTED_BUTTON}}</a></p>
+<p class="act"><a class="button" href="{{SIGN_IN_URL}}" rel="noreferrer">{{T_CONNECTED_BUTTON}}</a></p>
 {{/WITH_SIGN_IN}}
 {{#WITH_HELP}}
 <p class="help">{{HELP}}</p>
@@ -74,7 +74,7 @@
 {{#USED}}
 <p>{{T_USED_TEXT}}</p>
 {{#WITH_SIGN_IN}}
-<p><a class="button" href="{{SIGN_IN_URL}}" rel="noreferrer">{{T_USED_BUTTON}}</a></p>
+<p class="act"><a class="button" href="{{SIGN_IN_URL}}" rel="noreferrer">{{T_USED_BUTTON}}</a></p>
 {{/WITH_SIGN_IN}}
 <p class="quiet">{{T_USED_PASSWORD}}</p>
 {{#WITH_HELP}}
@@ -132,6 +132,9 @@
 {{#WITH_MAIL_OUT}}
 <p class="note">{{T_ADDRESS_FORM_MAIL_OUT}}</p>
 {{/WITH_MAIL_OUT}}
+{{#WITH_MAIL_BACK}}
+<p class="notice">{{T_ADDRESS_FORM_MAIL_BACK}}</p>
+{{/WITH_MAIL_BACK}}
 <form method="post" action="{{FORM_ACTION}}">
 <input type="hidden" name="do" value="save">
 <input type="hidden" name="nonce" value="{{NONCE}}">
