@@ -55,13 +55,13 @@ namespace {
 Loaded jobs_and_offer(Db& db, model::User user) {
   Loaded loaded{.user = std::move(user)};
   const Id& key = loaded.user.key;
-  loaded.employment = store::employments::in_force(db, key);
-  if (loaded.employment) loaded.next = store::employments::following(db, *loaded.employment);
+  auto current = store::employments::current(db, key);
+  loaded.employment = std::move(current.in_force);
+  loaded.next = std::move(current.following);
   if (const auto& reviewed = under_review(loaded); reviewed && reviewed->review == model::ReviewState::pending)
     loaded.approvals = store::employments::approvals(db, reviewed->key);
   loaded.invitation = store::invitations::newest(db, key);
-  loaded.leaving_batch = store::batches::waiting_in(db, key, model::BatchAct::withdraw);
-  if (!loaded.leaving_batch) loaded.leaving_batch = store::batches::waiting_in(db, key, model::BatchAct::disable);
+  loaded.leaving_batch = store::batches::leaving_in(db, key);
   return loaded;
 }
 }  // namespace

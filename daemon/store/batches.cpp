@@ -63,8 +63,7 @@ std::optional<model::Batch> get(Db& db, const Id& key) {
 }
 
 std::vector<model::Batch> in_state(Db& db, model::BatchState state, std::size_t limit) {
-  static const std::string sql =
-      fmt::format("SELECT {} FROM batches WHERE state = ?1 ORDER BY key LIMIT ?2", columns);
+  static const std::string sql = fmt::format("SELECT {} FROM batches WHERE state = ?1 ORDER BY key LIMIT ?2", columns);
   return rows_of(db.prepare(sql, model::to_text(state), static_cast<std::int64_t>(limit)));
 }
 
@@ -93,32 +92,46 @@ bool move(Db& db, const Id& key, model::BatchState from, model::BatchState to, s
 
 void add(Db& db, const Id& key, const model::BatchItem& item) {
   settle_waiting(db, item.user, item.act, "replaced");
-  const std::int64_t number =
-      1 + db.integer("SELECT max(number) FROM batch_items WHERE batch = ?", key).value_or(0);
+  const std::int64_t number = 1 + db.integer("SELECT max(number) FROM batch_items WHERE batch = ?", key).value_or(0);
   db.run(
-      "INSERT INTO batch_items (batch, number, act, user, employment, company, rank, outcome) VALUES (?,?,?,?,?,?,?,'')",
+      "INSERT INTO batch_items (batch, number, act, user, employment, company, rank, outcome) VALUES "
+      "(?,?,?,?,?,?,?,'')",
       key, number, model::to_text(item.act), item.user, item.employment, item.company, item.rank);
 }
 
-std::optional<Id> waiting_in(Db& db, const Id& user, model::BatchAct act) {
-  auto& q = db.prepare("SELECT batch FROM batch_items WHERE user = ? AND act = ? AND outcome = ''", user,
-                       model::to_text(act));
-  std::optional<Id> batch;
-  if (q.executeStep()) batch = id_at(q, 0);
+namespace {
+std::optional<Id> first_key(SQLite::Statement& q) {
+  std::optional<Id> key;
+  if (q.executeStep()) key = id_at(q, 0);
   q.reset();
-  return batch;
+  return key;
+}
+}  // namespace
+
+std::optional<Id> waiting_in(Db& db, const Id& user, model::BatchAct act) {
+  return first_key(db.prepare("SELECT batch FROM batch_items WHERE user = ? AND act = ? AND outcome = ''", user,
+                              model::to_text(act)));
+}
+
+std::optional<Id> leaving_in(Db& db, const Id& user) {
+  // As the index lies: 'withdraw' is the last of the acts.
+  return first_key(db.prepare(
+      "SELECT batch FROM batch_items WHERE user = ? AND outcome = '' AND act IN ('disable', 'withdraw') ORDER "
+      "BY act DESC LIMIT 1",
+      user));
 }
 
 std::vector<model::BatchItem> items(Db& db, const Id& key, std::int64_t after, std::size_t limit) {
-  static const std::string sql = fmt::format(
-      "SELECT {} FROM batch_items WHERE batch = ?1 AND number > ?2 ORDER BY number LIMIT ?3", item_columns);
+  static const std::string sql =
+      fmt::format("SELECT {} FROM batch_items WHERE batch = ?1 AND number > ?2 ORDER BY number LIMIT ?3", item_columns);
   return items_of(db.prepare(sql, key, after, static_cast<std::int64_t>(limit)));
 }
 
 std::vector<model::BatchItem> waiting(Db& db, const Id& key, model::BatchAct act,
                                       const std::optional<model::BatchItem>& after, std::size_t limit) {
   static const std::string sql = fmt::format(
-      "SELECT {} FROM batch_items WHERE batch = ?1 AND act = ?2 AND outcome = '' AND (rank, number) > (?3, ?4) ORDER BY "
+      "SELECT {} FROM batch_items WHERE batch = ?1 AND act = ?2 AND outcome = '' AND (rank, number) > (?3, ?4) ORDER "
+      "BY "
       "rank, number LIMIT ?5",
       item_columns);
   return items_of(db.prepare(sql, key, model::to_text(act), after ? after->rank : -1, after ? after->number : 0,

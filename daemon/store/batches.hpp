@@ -44,6 +44,8 @@ struct Decision {
 void add(Db& db, const Id& key, const model::BatchItem& item);
 // The batch in which a user waits for this act.
 [[nodiscard]] std::optional<Id> waiting_in(Db& db, const Id& user, model::BatchAct act);
+// The batch in which a user waits to be withdrawn, else to be disabled.
+[[nodiscard]] std::optional<Id> leaving_in(Db& db, const Id& user);
 // Items of any state, in the order they came, after a number.
 [[nodiscard]] std::vector<model::BatchItem> items(Db& db, const Id& key, std::int64_t after, std::size_t limit);
 // Items that wait, earliest start first. `after`: the last one of the page before.

@@ -18,7 +18,8 @@ std::string setting(SQLite::Database& database, const char* pragma) {
 }  // namespace
 
 Db::Db(const std::string& path)
-    : database_(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOFOLLOW) {}
+    // One thread at a time uses it: SQLite need not lock for each call.
+    : database_(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOFOLLOW | SQLite::OPEN_NOMUTEX) {}
 
 core::Result<std::unique_ptr<Db>> Db::open(const std::string& path) {
   try {

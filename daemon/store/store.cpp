@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
+#include <iterator>
 
 namespace invited::store {
 
@@ -87,30 +89,51 @@ void Store::run_thread() {
 }
 
 void Store::run_batch(std::deque<Job> batch) {
+  const auto writers = std::stable_partition(batch.begin(), batch.end(), [](const Job& job) { return !job.writes; });
+  std::deque<Job> readers(std::make_move_iterator(batch.begin()), std::make_move_iterator(writers));
+  batch.erase(batch.begin(), writers);
+  answer_together(readers);
+  complete(readers);
   commit_together(batch);
   complete(batch);
 }
 
+void Store::answer_together(std::deque<Job>& batch) {
+  if (batch.empty()) return;
+  auto& raw = db_.raw();
+  const auto tried = [](auto act) -> std::exception_ptr {
+    try {
+      act();
+    } catch (const SQLite::Exception& e) {
+      return translated(e);
+    } catch (...) {
+      return std::current_exception();
+    }
+    return nullptr;
+  };
+  // One transaction for all of them: left to itself SQLite begins and ends one for each statement.
+  const auto refused = tried([&] { raw.exec("BEGIN"); });
+  for (Job& job : batch) job.error = refused ? refused : tried([&] { job.work(db_); });
+  if (sqlite3_get_autocommit(raw.getHandle()) != 0) return;
+  if (tried([&] { raw.exec("ROLLBACK"); })) on_fatal_("a reading transaction cannot be ended");
+}
+
 void Store::commit_together(std::deque<Job>& batch) {
-  const bool writes = std::any_of(batch.begin(), batch.end(), [](const Job& job) { return job.writes; });
+  if (batch.empty()) return;
   auto& raw = db_.raw();
   const auto lost = [&](const std::exception_ptr& error) {
     for (Job& job : batch) {
-      if (job.writes && !job.error) job.error = error;
+      if (!job.error) job.error = error;
     }
   };
   try {
-    if (writes) raw.exec("BEGIN IMMEDIATE");
+    raw.exec("BEGIN IMMEDIATE");
   } catch (const SQLite::Exception& e) {
     lost(translated(e));
   }
   for (Job& job : batch) {
     if (job.error) continue;
     try {
-      if (!job.writes) {
-        job.work(db_);
-        continue;
-      }
       raw.exec("SAVEPOINT closure");
       job.work(db_);
       raw.exec("RELEASE closure");
@@ -119,11 +142,11 @@ void Store::commit_together(std::deque<Job>& batch) {
     } catch (...) {
       job.error = std::current_exception();
     }
-    if (job.error && job.writes) {
+    if (job.error) {
       // SQLite may have ended the whole transaction by itself (disk full): then everybody in it is undone.
       if (sqlite3_get_autocommit(raw.getHandle()) != 0) {
         lost(job.error);
-        continue;  // readers in the batch are still to be answered
+        return;
       }
       try {
         raw.exec("ROLLBACK TO closure; RELEASE closure");
@@ -132,7 +155,7 @@ void Store::commit_together(std::deque<Job>& batch) {
       }
     }
   }
-  if (!writes || sqlite3_get_autocommit(raw.getHandle()) != 0) return;
+  if (sqlite3_get_autocommit(raw.getHandle()) != 0) return;
   try {
     raw.exec("COMMIT");
   } catch (const SQLite::Exception& e) {

@@ -2,6 +2,7 @@
 //
 // Closures that are waiting when the last commit ended share the next transaction, each in a savepoint of its own: one
 // that throws undoes only itself. The awaiting coroutine resumes on its own executor when its closure is durable.
+// Closures that only read go before those that write: they see what is durable and wait for no commit after them.
 //
 //   User user = co_await [&] { return store.write([key](Db& db) { users::touch(db, key); return users::get(db, key);
 //   }); }();
@@ -94,6 +95,7 @@ private:
   void push(Job job);
   void run_thread();
   void run_batch(std::deque<Job> batch);
+  void answer_together(std::deque<Job>& batch);
   void commit_together(std::deque<Job>& batch);
   void complete(std::deque<Job>& batch);
 

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <tuple>
+
 #include "model/text.hpp"
 
 namespace invited::store {
@@ -60,9 +63,17 @@ User user_of(SQLite::Statement& q) {
   return u;
 }
 
-// The earliest one that is neither withdrawn nor over, else the latest.
+// The earliest one that is neither withdrawn nor over, else the latest; the same in SQL and here.
 constexpr std::string_view order_in_force =
-    "withdrawn, over, CASE WHEN withdrawn = 0 AND over = 0 THEN start_date ELSE -start_date END";
+    "withdrawn, over, CASE WHEN withdrawn = 0 AND over = 0 THEN start_date ELSE -start_date END, key";
+
+bool more_in_force(const Employment& a, const Employment& b) {
+  const auto order = [](const Employment& e) {
+    const int start = model::date_key(e.start_date);
+    return std::tuple(e.withdrawn, e.over, !e.withdrawn && !e.over ? start : -start, e.key);
+  };
+  return order(a) < order(b);
+}
 
 constexpr std::string_view select_employment =
     "key, user, start_date, end_date, employment_template, review, review_actor, review_reason, reviewed_at, "
@@ -290,24 +301,28 @@ std::vector<Id> unconnected_in_domain(Db& db, std::string_view rule, const std::
 
 namespace employments {
 
+Current current(Db& db, const Id& user) {
+  static const std::string sql = fmt::format("SELECT {} FROM employments WHERE user = ?", select_employment);
+  auto all = collect<Employment>(db.prepare(sql, user), employment_of);
+  std::ranges::sort(all, more_in_force);
+  Current found;
+  if (all.empty()) return found;
+  found.in_force = std::move(all.front());
+  // What is neither withdrawn nor over stands first, the earliest start before the later ones.
+  const auto next = std::find_if(all.begin() + 1, all.end(), [&](const Employment& e) {
+    return !e.withdrawn && !e.over && e.start_date > found.in_force->start_date;
+  });
+  if (next != all.end()) found.following = std::move(*next);
+  return found;
+}
+
 std::optional<Employment> in_force(Db& db, const Id& user) {
-  static const std::string sql =
-      fmt::format("SELECT {} FROM employments WHERE user = ? ORDER BY {} LIMIT 1", select_employment, order_in_force);
-  return one<Employment>(db.prepare(sql, user), employment_of);
+  return current(db, user).in_force;
 }
 
 std::optional<Employment> get(Db& db, const Id& key) {
   static const std::string sql = fmt::format("SELECT {} FROM employments WHERE key = ?", select_employment);
   return one<Employment>(db.prepare(sql, key), employment_of);
-}
-
-std::optional<Employment> following(Db& db, const Employment& employment) {
-  static const std::string sql = fmt::format(
-      "SELECT {} FROM employments WHERE user = ?1 AND withdrawn = 0 AND over = 0 AND start_date > ?2 ORDER BY "
-      "start_date "
-      "LIMIT 1",
-      select_employment);
-  return one<Employment>(db.prepare(sql, employment.user, model::date_key(employment.start_date)), employment_of);
 }
 
 std::optional<Employment> starting_on(Db& db, const Id& user, model::CivilDate start) {

@@ -48,9 +48,13 @@ void set_leaving(Db& db, const Id& key, const std::optional<model::CivilDue>& du
 namespace employments {
 // The one in force: the earliest that is neither withdrawn nor over, else the latest.
 [[nodiscard]] std::optional<Employment> in_force(Db& db, const Id& user);
+// The same, and the one that begins next after it, neither withdrawn nor over.
+struct Current {
+  std::optional<Employment> in_force;
+  std::optional<Employment> following;
+};
+[[nodiscard]] Current current(Db& db, const Id& user);
 [[nodiscard]] std::optional<Employment> get(Db& db, const Id& key);
-// The one that begins next after this one, neither withdrawn nor over.
-[[nodiscard]] std::optional<Employment> following(Db& db, const Employment& employment);
 // One that is not withdrawn.
 [[nodiscard]] std::optional<Employment> starting_on(Db& db, const Id& user, model::CivilDate start);
 [[nodiscard]] std::optional<Employment> latest(Db& db, const Id& user);

@@ -49,7 +49,7 @@ class PageCase(harness.Case):
 class Rendered(PageCase):
     """Each state as the renderer makes it: the bytes of all, the looks of those that a daemon shows once in a blue moon."""
 
-    RARE = ("expired", "not-allowed", "superseded-unsent", "unavailable")
+    RARE = ("confirm-wide", "expired", "not-allowed", "superseded-unsent", "unavailable")
 
     def test_every_state_in_both_languages(self):
         subprocess.run([WRITE_PAGES, self.folder], check=True, timeout=60)
@@ -107,13 +107,14 @@ class LivePages(PageCase):
     def look(self, url, name, heading, status=200, languages=("sv", "en")):
         """One URL as it is, in both languages: headings, bytes, looks."""
         headings = set()
-        for language in languages:
-            answered, headers, source = self.daemon.browse("GET", f"{url}?lang={language}")
-            self.assertEqual(answered, status, f"{name}: {harness.heading_of(source)}")
-            self.assertEqual(headers["Cache-Control"], "no-store", name)
-            self.assertNotIn(url.rsplit("/", 1)[1], source, f"{name}: the token stands in the page")
-            self.assertEqual(chromium.validate(source), [], name)
-            with chromium.tab() as tab:
+        with chromium.tab() as tab:
+            for language in languages:
+                answered, headers, source = self.daemon.browse("GET", f"{url}?lang={language}")
+                self.assertEqual(answered, status, f"{name}: {harness.heading_of(source)}")
+                self.assertEqual(headers["Cache-Control"], "no-store", name)
+                self.assertTrue(headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'self'; form-action 'self'; "), name)
+                self.assertNotIn(url.rsplit("/", 1)[1], source, f"{name}: the token stands in the page")
+                self.assertEqual(chromium.validate(source), [], name)
                 self.assertEqual(tab.go(f"{url}?lang={language}"), status)
                 headings.add(tab.heading())
                 self.audit(tab, name, language)
@@ -152,7 +153,8 @@ class Landing(LivePages):
             tab.go(opened)
             self.assertEqual(tab.press(), "Your email address is confirmed")
             self.assertIn("The same password as for your mail.", tab.text())
-        daemon.wait_connected("1")
+            daemon.wait_connected("1")
+            self.assertEqual(tab.back(), "You are already connected")
         self.look(opened, "landing-used", "You are already connected")
         shown = daemon.user("1")
         self.assertEqual(shown["sign_in_url"], "https://login.example.com")
@@ -163,6 +165,14 @@ class Landing(LivePages):
                 tab.go(f"{self.invited(f'confirm-{language}')}?lang={language}")
                 self.assertEqual(tab.ask("press_by_keyboard")["heading"], heading)
                 self.audit(tab, "landing-connected", language)
+                self.assertEqual(tab.reload(), {"sv": "Du är redan ansluten", "en": "You are already connected"}[language])
+
+        with chromium.tab() as tab:  # a hand that clicks everything twice
+            tab.go(self.invited("twice"))
+            self.assertIn(tab.ask("press_twice")["heading"], ("Your email address is confirmed", "You are already connected"))
+        daemon.wait_connected("twice")
+        made = [account["login_email"] for account in harness.accounts(self.folder / "accounts.jsonl")]
+        self.assertEqual(made.count("persontwice@company.example"), 1)
 
     def test_too_many_presses(self):
         self.daemon_with_pages()
@@ -228,20 +238,20 @@ class Scanners(LivePages):
         form = harness.form_of(daemon.browse("GET", link)[2])
         for fields in ({}, {"do": "confirm"}, {**form, "nonce": ""}, {**form, "nonce": form["nonce"][:-1]}):
             daemon.browse("POST", link, fields)
-        with chromium.tab() as tab:
+        with chromium.tab(fresh=True) as tab:
             tab.go(link)
             self.assertEqual(tab.ask("fetch_by_script")["status"], 0, "the page's policy lets no script send anything")
-        with chromium.tab(bypass_csp=True) as tab:
+        with chromium.tab(bypass_csp=True, fresh=True) as tab:
             tab.go(link)
             self.assertEqual(tab.ask("fetch_by_script")["status"], 403)
-        with chromium.tab() as tab:
+        with chromium.tab(fresh=True) as tab:
             tab.go(link)
             self.assertEqual(tab.ask("submit_by_script"), {"status": 403, "heading": "Confirm your email address"})
             self.assertIn("once more", tab.text())
             self.audit(tab, "landing-open-again", "en")
         self.assertEqual(self.everything(), before)
 
-        with chromium.tab() as tab:  # and then comes the person
+        with chromium.tab(fresh=True) as tab:  # and then comes the person
             tab.go(link)
             self.assertEqual(tab.press(), "Your email address is confirmed")
         daemon.wait_connected("1")
@@ -249,12 +259,12 @@ class Scanners(LivePages):
     def test_a_scanner_that_presses_the_button_like_a_hand_leaves_the_person_a_way_in(self):
         daemon = self.daemon_with_pages()
         link = self.invited("1")
-        with chromium.tab() as tab:
+        with chromium.tab(fresh=True) as tab:
             tab.go(link)
             tab.press()
         daemon.wait_connected("1")
         after = self.everything()
-        with chromium.tab() as tab:
+        with chromium.tab(fresh=True) as tab:
             tab.go(link)
             self.assertEqual(tab.heading(), "You are already connected")
             self.assertIn("Forgot your password?", tab.text())
@@ -292,7 +302,7 @@ class SelfService(LivePages):
                   ("escaped", '"><b>x', '"><b>x', {"sv": "ser inte ut som", "en": "does not look like"}))
         for language in ("sv", "en"):
             for name, email, again, words in faults:
-                with self.subTest(fault=name, language=language), chromium.tab(scripts=False if name == "escaped" else True) as tab:
+                with self.subTest(fault=name, language=language), chromium.tab(scripts=name != "escaped") as tab:
                     tab.go(f"{url}?lang={language}")
                     self.enter(tab, email, again)
                     self.assertIn(words[language], tab.text())
@@ -316,10 +326,15 @@ class SelfService(LivePages):
             tab.go(f"{url}?lang=sv")
             self.assertEqual(self.enter(tab, "anna@company.example"), "Titta i din e-post")
             self.audit(tab, "self-service-sent", "sv")
-        with chromium.tab() as tab:
+        with chromium.tab() as tab:  # … and in a hurry; reloads; goes back
             tab.go(url)
-            self.enter(tab, "anna@company.example")
+            tab.fill("email", "anna@company.example")
+            tab.fill("confirm_email", "anna@company.example")
+            self.assertEqual(tab.ask("press_twice")["heading"], "Check your email")
             self.audit(tab, "self-service-sent", "en")
+            self.assertIn(tab.reload(), ("Check your email", "Connect your sign-in"))
+            self.assertEqual(tab.back(), "Connect your sign-in")
+            self.assertIn("An email was sent to a***@company.example", tab.text())
         self.assertEqual(len([mail for mail in self.maildir() if mail.to == "anna@company.example"]), 1)
         self.assertEqual(daemon.json("user", "banner", "14")["reason"], "mail_on_its_way")
         self.look(url, "self-service-mail-out", "Connect your sign-in")
@@ -351,6 +366,68 @@ class SelfService(LivePages):
         log = daemon.log_file.read_text()
         for secret in (url, newer):
             self.assertNotIn(secret.rsplit("/", 1)[1], log)
+
+    def test_whatever_is_typed_is_an_address_or_a_fault(self):
+        daemon = self.daemon_with_pages()
+        for user in ("14", "15"):
+            daemon.json("user", "add", "--id", user, "--name", "Anna Berg", "--locale", "sv")
+        url = self.self_service("14")
+        form = harness.form_of(daemon.browse("GET", url)[2])
+        before = self.everything()
+        for typed in ("anna", "anna@company", "anna@company,example", "anna.company.example", "anna@co.uk", "Anna Berg <anna@company.example>",
+                      "anna@company.example, bo@company.example", "anna@räk_smörgås.example", "anna@\u202ecompany.example", "a" * 65 + "@company.example",
+                      "anna@" + ".".join(["w" * 60] * 5) + ".example", "anna@company.example" * 30):
+            status, _, source = daemon.browse("POST", url, {**form, "email": typed, "confirm_email": typed})
+            self.assertEqual(status, 422, typed)
+            self.assertIn("ser inte ut som en", source, typed)
+            self.assertEqual(chromium.validate(source), [], typed)
+        with chromium.tab() as tab:  # the longest that can be typed
+            tab.go(url)
+            self.enter(tab, "w" * 320)
+            self.audit(tab, "self-service-long", "sv")
+        self.assertEqual(self.everything(), before)
+
+        with chromium.tab() as tab:
+            tab.go(url)
+            self.assertEqual(self.enter(tab, "Åsa.Öberg@Räksmörgås.example"), "Titta i din e-post")
+            self.assertIn("***@räksmörgås.example", tab.text().lower())
+            tab.go(self.self_service("15"))  # the same, as a machine writes it
+            self.enter(tab, "åsa.öberg@xn--rksmrgs-5wao1o.example")
+            self.assertIn("kan inte användas", tab.text())
+        invitation = daemon.wait_sent("14")
+        self.assertEqual(invitation["state"], "sent")
+
+    def test_a_page_of_yesterday_says_where_to_open_it_again(self):
+        clock = harness.FakeClock(self.folder, "2026-10-23 07:00:00")
+        daemon = self.daemon_with_pages(environment=clock.environment())
+        for user in ("14", "15"):
+            daemon.json("user", "add", "--id", user, "--name", "Anna Berg", "--locale", "en")
+        quick, late = self.self_service("14"), self.self_service("15")
+        with chromium.tab(fresh=True) as first, chromium.tab(fresh=True) as second:
+            first.go(quick)
+            second.go(late)
+            clock.set("2026-10-23 07:31:00")
+            self.look(quick, "self-service-expired", "This page is no longer valid", 404)
+            self.assertEqual(self.enter(first, "anna@company.example"), "Check your email")  # opened in time
+            clock.set("2026-10-23 07:46:00")
+            self.assertEqual(self.enter(second, "ben@company.example"), "This page is no longer valid")
+        self.assertEqual(daemon.user("15")["login_email"], "")
+
+    def test_an_address_that_no_server_takes_is_mended_by_the_person(self):
+        server = harness.SmtpServer(self, refuse={"ana@company.example": "550 5.1.1 No such mailbox here"})
+        daemon = self.daemon_with_pages(transport=server.transport())
+        daemon.json("user", "add", "--id", "14", "--name", "Anna Berg", "--locale", "en")
+        url = self.self_service("14")
+        with chromium.tab() as tab:
+            tab.go(url)
+            self.assertEqual(self.enter(tab, "ana@company.example"), "Check your email")
+            daemon.wait_for("the mail to come back", lambda: daemon.json("user", "banner", "14")["reason"] == "not_connected")
+            self.look(url, "self-service-mail-back", "Connect your sign-in")
+            tab.go(url)
+            self.assertIn("could not be delivered", tab.text())
+            self.assertEqual(self.enter(tab, "anna@company.example"), "Check your email")
+        daemon.wait_sent("14")
+        self.assertEqual([mail.to for mail in server.mails()], ["anna@company.example"])
 
     def test_a_verified_domain_connects_at_once_and_the_mail_says_where_to_sign_in(self):
         daemon = self.daemon_with_pages(organisation=self.ORGANISATION.replace("sign_in: {", "sign_in: {ready_mail: true, url: \"https://portal.example.com\", "))

@@ -28,6 +28,9 @@ int main(int argc, char** argv) {
   const ConfirmPage confirm{.form = form, .masked_address = "a***@example.com", .last_day = day};
   auto again = confirm;
   again.try_again = true;
+  auto wide = confirm;  // nowhere a place to break
+  wide.masked_address = "a***@" + std::string(60, 'w') + "." + std::string(60, 'w') + ".example.com";
+  wide.last_day.zone = "America/Argentina/ComodRivadavia";
   const std::string help = "Lösenordet är det som du har i e-posten. The password is the one of your mail.";
   using Fault = AddressFormPage::Fault;
   const auto typed = [&](Fault fault) {
@@ -37,6 +40,7 @@ int main(int argc, char** argv) {
   const std::vector<std::pair<std::string, PageState>> states{
       {"confirm", confirm},
       {"confirm-again", again},
+      {"confirm-wide", wide},
       {"connected", ConnectedPage{sign_in, ""}},
       {"connected-help", ConnectedPage{sign_in, help}},
       {"used", UsedPage{sign_in, ""}},

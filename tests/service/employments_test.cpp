@@ -162,8 +162,7 @@ TEST_CASE("a moved start of the next employment moves that one, and the review i
   b.connect("a");
   CHECK(b.row({{"user_id", "a"}, {"start_date", "2027-06-01"}, {"in_review", "true"}}) == "updated");
   CHECK(b.row({{"user_id", "a"}, {"start_date", "2027-07-01"}}) == "updated");
-  const auto next_employment =
-      store::employments::following(*b.db, *store::employments::in_force(*b.db, b.user("a")->key));
+  const auto next_employment = store::employments::current(*b.db, b.user("a")->key).following;
   REQUIRE(next_employment);
   CHECK(model::to_text(next_employment->start_date) == "2027-07-01");
   REQUIRE(b.go(b.reviews.approve("a", "", by_admin)));

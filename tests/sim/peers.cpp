@@ -15,6 +15,7 @@ void Relay::send(std::vector<model::OutgoingMail> mails, std::function<void(mode
   on_verdict_ = std::move(on_verdict);
   for (const auto& mail : mails) {
     world_.mail_handed_over(mail.delivery, mail.envelope_to, mail.message_id, mail.bytes);
+    on_handed(mail.delivery);
     const std::size_t connection = next_++ % connections_.size();
     connections_[connection].waiting.push_back(mail.delivery);
     begin(connection);
@@ -83,11 +84,16 @@ void Relay::settled(Id delivery) {
   // Accepted just now: the last answer was that one.
   if (mail.accepted_at && *mail.accepted_at == mail.basis) {
     mail.taken = true;
+    if (mail.sign_in) return next_after(delivery);
     const auto promised = World::first_instant(model::add_days(mail.last_day, 1),
                                                world_.people.at(static_cast<std::size_t>(mail.person)).zone);
     if (promised > world_.end_of(mail, mail.basis))
       world_.violate("I5", "a mail promises a later end than its link has");
   }
+  next_after(delivery);
+}
+
+void Relay::next_after(const Id& delivery) {
   for (std::size_t i = 0; i < connections_.size(); ++i) {
     if (connections_[i].busy != delivery) continue;
     connections_[i].busy.reset();
@@ -215,14 +221,15 @@ void HrSystem::daemon_gone() {
 
 model::SourceRecord HrSystem::record_of(const Person& person, const Version& version) {
   model::SourceRecord record;
-  record.fields = {{"user_id", person.id},
-                   {"name", person.name},
+  record.fields = {{"name", person.name},
                    {"company", person.company},
                    {"login_email", version.email},
                    {"start_date", model::to_text(version.start)},
                    {"end_date", version.end ? model::to_text(*version.end) : ""},
                    {"withdrawn", version.withdrawn ? "true" : "false"}};
-  if (person.in_review) record.fields.emplace_back("in_review", "true");
+  record.fields.emplace_back(person.job == office ? "external_ref" : "user_id", person.id);
+  if (!person.job.empty()) record.fields.emplace_back("employment_template", person.job);
+  if (person.in_review && person.job.empty()) record.fields.emplace_back("in_review", "true");
   return record;
 }
 
@@ -234,22 +241,13 @@ model::awaitable<core::Result<model::Fetched>> HrSystem::fetch(std::string, mode
   bool more = false;
   for (Person& person : world_.people) {
     const bool stale = person.handed.size() > 1 && world_.chance(world_.faults.source_stale);
-    if (!person.unread && !stale) continue;
+    if (person.by_hand || (!person.unread && !stale)) continue;
     const Version version = stale ? person.handed.at(world_.below(person.handed.size())) : person.truth;
     if (stale) {
       person.unread = true;  // the newest comes with the next fetch
       more = true;
     }
-    const Version* before = person.handed.empty() ? nullptr : &person.handed.back();
-    const bool comes_back = before != nullptr && before->start != version.start;
-    if (comes_back) person.disabled = false;  // a re-hire is enabled again
-    if (before == nullptr || !(*before == version)) world_.touched(person);
-    person.last_trigger = world_.now();
-    Version told = version;
-    if (told.email.empty() && before != nullptr) told.email = before->email;  // an empty cell clears no login email
-    person.handed.push_back(told);
-    person.kept_against_hr = false;
-    given_[person.number] = person.handed.size() - 1;
+    given_[person.number] = world_.told(person, version);
     if (!stale) person.unread = false;
     world_.log(fmt::format("hr: {} {} starts {}{}{}{}", person.id, version.email, model::to_text(version.start),
                            version.end ? " ends " + model::to_text(*version.end) : "",
@@ -261,23 +259,16 @@ model::awaitable<core::Result<model::Fetched>> HrSystem::fetch(std::string, mode
     items.emplace_back(model::SourceRecord{{{"user_id", "junk"}, {"shoe_size", "44"}}, 0});
   }
   const std::size_t count = items.size();
+  given_at_ = world_.now();
   if (count > 0) co_await sink(std::move(items));
+  if (count > 0 && world_.chance(world_.faults.crash_in_run)) crash_();  // all rows are in, and nothing is settled
   co_return model::Fetched{.cursor = std::to_string(count > 0 ? ++cursor_ : cursor_), .more = more, .items = count};
 }
 
 model::awaitable<core::Result<void>> HrSystem::finish(std::string, std::vector<model::RowResult>) {
   for (const auto& [number, index] : given_) {
     Person& person = world_.people.at(static_cast<std::size_t>(number));
-    person.finished = index;
-    person.read_once = true;
-    const Version& version = person.handed.at(index);
-    person.withdrawal_said = world_.surely_withdrawn(person);
-    // Another address while nothing is connected: what went to the old one is over.
-    for (auto& [key, mail] : world_.mails) {
-      if (mail.person == number && !version.email.empty() && mail.to != version.email &&
-          person.confirmed_emails.empty() && world_.domains_asked.empty())
-        mail.over = true;
-    }
+    world_.finished(person, index, given_at_);
   }
   given_.clear();
   co_return core::Result<void>{};
@@ -294,6 +285,12 @@ core::Result<model::OutgoingMail> PlainWriter::write(const service::MailFacts& f
   model::OutgoingMail mail;
   mail.envelope_from = "no-reply@example.com";
   mail.envelope_to = facts.invitation.login_email_canonical;
+  if (facts.delivery.kind == model::DeliveryKind::sign_in_ready) {
+    mail.bytes = fmt::format("Message-ID: <{}>\nName: {}\nSign in: {}\n", facts.delivery.message_id, facts.user.name,
+                             policy.sign_in.address(facts.provider_url)) +
+                 link;
+    return mail;
+  }
   mail.bytes =
       fmt::format("Message-ID: <{}>\nName: {}\nLink: {}\nUntil: {}\n", facts.delivery.message_id, facts.user.name, link,
                   model::to_text(model::link_last_day(now, policy.zone, policy.valid_days)));

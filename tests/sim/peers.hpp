@@ -25,6 +25,8 @@ public:
   model::awaitable<core::Result<std::string>> probe() override { co_return std::string("scripted"); }
   // The daemon is gone: what is being transferred may still arrive, nobody is told.
   void daemon_gone();
+  // A mail is handed over.
+  std::function<void(const Id&)> on_handed;
   // A mail reached its reader.
   std::function<void(const Id&)> on_arrival;
 
@@ -36,6 +38,7 @@ private:
   void begin(std::size_t connection);
   void finish(std::size_t connection, Id delivery, std::uint64_t life);
   void arrive(const Id& delivery);
+  void next_after(const Id& delivery);
 
   World& world_;
   std::function<void()> crash_;
@@ -78,10 +81,13 @@ private:
 
 class HrSystem final : public model::Source {
 public:
-  explicit HrSystem(World& world) : world_(world) {}
+  HrSystem(World& world, std::function<void()> crash) : world_(world), crash_(std::move(crash)) {}
   // Something changed about a person: handed over at the next fetch.
   void publish(Person& person);
   void daemon_gone();  // what was not finished is given again
+  // Given, and not yet said to be done.
+  [[nodiscard]] bool in_the_air(const Person& person) const { return given_.contains(person.number); }
+  static model::SourceRecord record_of(const Person& person, const Version& version);
 
   [[nodiscard]] const std::string& name() const override { return name_; }
   [[nodiscard]] const std::string& plugin() const override { return name_; }
@@ -94,11 +100,12 @@ public:
   void on_change(std::function<void()> hint) override { hint_ = std::move(hint); }
 
 private:
-  model::SourceRecord record_of(const Person& person, const Version& version);
   World& world_;
+  std::function<void()> crash_;
   std::string name_ = "hr";
   std::int64_t cursor_ = 0;
   std::map<int, std::size_t> given_;  // person → version handed over in the fetch under way
+  Instant given_at_{};
   std::function<void()> hint_;
 };
 

@@ -1,5 +1,7 @@
 #include "sim/running.hpp"
 
+#include "service/exporting.hpp"
+
 namespace invited::sim {
 
 namespace {
@@ -7,21 +9,40 @@ namespace {
 using namespace std::chrono_literals;
 
 std::shared_ptr<const model::Policies> policies() {
-  const auto policy = [](std::string company, std::string zone, int hour, int lead) {
+  model::Policy organisation;
+  std::map<std::string, model::Policy> companies;
+  for (const Place& place : places) {
     model::Policy p;
-    p.company = std::move(company);
+    p.company = place.company;
     p.name = "Example";
-    p.zone = std::move(zone);
-    p.send_hour = hour;
-    p.lead_days = lead;
-    return p;
-  };
-  return std::make_shared<const model::Policies>(
-      policy("", "Europe/Stockholm", 9, 1),
-      std::map<std::string, model::Policy>{{"north", policy("north", "Europe/Helsinki", 7, 2)},
-                                           {"south", policy("south", "America/Santiago", 9, 1)},
-                                           {"nile", policy("nile", "Africa/Cairo", 9, 1)},
-                                           {"east", policy("east", "Pacific/Auckland", 9, 1)}});
+    p.zone = place.zone;
+    p.send_hour = place.send_hour;
+    p.lead_days = place.lead_days;
+    p.phase = place.preparation ? model::Phase::preparation : model::Phase::live;
+    p.sign_in.ready_mail = place.ready_mail;
+    if (p.company.empty()) {
+      organisation = p;
+    } else {
+      companies[p.company] = p;
+    }
+  }
+  model::ReviewFlow two;
+  two.name = "two";
+  two.four_eyes = true;
+  two.steps = {{"manager", ""}, {"hr", "manager"}};
+  model::Templates templates;
+  templates.users.resize(2);
+  templates.users[0].name = office;
+  templates.users[0].department = "Office";
+  templates.users[0].roles = {"staff"};
+  templates.users[0].locale = "en";
+  templates.users[0].user_id = "{given}{family}";
+  templates.users[0].login_email = "{given}.{family}@mail.example";
+  templates.users[1].name = brief;
+  templates.users[1].leaver_days = 2;
+  templates.employments = {{office, office, ""}, {brief, brief, ""}, {senior, "", "two"}};
+  return std::make_shared<const model::Policies>(organisation, companies, model::ReviewFlows({two}),
+                                                 std::move(templates));
 }
 
 boost::asio::awaitable<void> resume_bulk(Running* running, service::Bulk* bulk) {
@@ -44,6 +65,35 @@ boost::asio::awaitable<void> start_in_order(Running* running, service::Batches* 
   co_await delivery->run();
 }
 
+// What goes out as a file comes in as one: everything that is said is there already.
+boost::asio::awaitable<std::vector<model::RowResult>> rows_of_export(store::Store* store,
+                                                                     std::shared_ptr<const model::Policies> policies,
+                                                                     service::Intake* intake) {
+  std::vector<model::SourceItem> rows;
+  std::optional<Id> after;
+  do {
+    auto piece = co_await service::export_piece(store, policies.get(), {}, after);
+    for (model::SourceRecord& record : piece.records) {
+      std::erase_if(record.fields, [](const auto& field) {
+        return field.first == "company_name" || field.first == "authorised_company_names";
+      });
+      rows.emplace_back(std::move(record));
+    }
+    after = piece.next;
+  } while (after);
+  service::Intake::Run run(*intake, {.source = "hr", .actor = "operator"}, {});
+  co_await run.sink()(std::move(rows));
+  co_return run.results();
+}
+
+boost::asio::awaitable<model::RowResult> enter_row(service::Intake* intake, model::SourceRecord record) {
+  std::vector<model::SourceItem> rows;
+  rows.emplace_back(std::move(record));
+  service::Intake::Run run(*intake, {.source = "manual", .actor = eva}, {});
+  co_await run.sink()(std::move(rows));
+  co_return run.results().at(0);
+}
+
 boost::asio::awaitable<void> run_plan(service::Bulk* bulk, Id plan) {
   (void)co_await bulk->go_on(plan, {});
 }
@@ -57,7 +107,8 @@ Running::Running(store::Db& db, World& world, core::Random& random, const core::
   const boost::asio::any_io_executor executor = io_->get_executor();
   store_.emplace(db, executor, store::Store::Mode::inline_,
                  [this](const std::string& what) { world_.violate("store", what); });
-  planner_ = std::make_shared<service::Planner>(policies(), clock, random, "mail.example.com", tokens.current_key_id());
+  policies_ = policies();
+  planner_ = std::make_shared<service::Planner>(policies_, clock, random, "mail.example.com", tokens.current_key_id());
   scope_.emplace(executor, [this](std::string_view name, std::exception_ptr error) {
     try {
       std::rethrow_exception(error);
@@ -76,6 +127,7 @@ Running::Running(store::Db& db, World& world, core::Random& random, const core::
   users.emplace(*store_, clock, planner_);
   reviews.emplace(*store_, clock, planner_);
   links.emplace(*store_, clock, planner_, tokens, 4);
+  self_service.emplace(*store_, clock, planner_, tokens, "https://invite.example.com", page_lifetime);
   domains.emplace(*store_, clock, executor, planner_, dns, domain_settings());
   bulk.emplace(*store_, clock, planner_, 10min);
 
@@ -93,6 +145,7 @@ Running::Running(store::Db& db, World& world, core::Random& random, const core::
   sweep_->on_task(work);
   links->on_confirmed(work);
   links->on_released(work);
+  self_service->on_work(work);
   gate_.on_open([this] {
     scheduler_->ring();
     delivery_->ring();
@@ -121,6 +174,14 @@ Running::~Running() {
 
 void Running::work_off(const Id& batch) {
   scope_->spawn("batch", run_batch(&*batches, batch));
+}
+
+boost::asio::awaitable<std::vector<model::RowResult>> Running::export_and_import() {
+  return rows_of_export(&*store_, policies_, &*intake_);
+}
+
+boost::asio::awaitable<model::RowResult> Running::enter(model::SourceRecord record) {
+  return enter_row(&*intake_, std::move(record));
 }
 
 void Running::go_on(const Id& plan) {

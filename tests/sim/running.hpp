@@ -15,6 +15,7 @@
 #include "service/links.hpp"
 #include "service/reviews.hpp"
 #include "service/scheduler.hpp"
+#include "service/self_service.hpp"
 #include "service/sweep.hpp"
 #include "service/users.hpp"
 #include "sim/peers.hpp"
@@ -29,6 +30,8 @@ inline service::DomainSettings domain_settings() {
           .lapse_after = std::chrono::hours{48}};
 }
 
+inline constexpr std::chrono::minutes page_lifetime{30};  // of self-service
+
 class Running {
 public:
   Running(store::Db& db, World& world, core::Random& random, const core::TokenRing& tokens, service::MailWriter& writer,
@@ -41,6 +44,10 @@ public:
   // Goes on with a started plan in the daemon's own scope.
   void go_on(const Id& plan);
   void start_the_rest();
+  // The list of users as a file, and in again.
+  boost::asio::awaitable<std::vector<model::RowResult>> export_and_import();
+  // One row, typed in by eva.
+  boost::asio::awaitable<model::RowResult> enter(model::SourceRecord record);
   // Likewise with a batch that a person decided about.
   void work_off(const Id& batch);
 
@@ -48,6 +55,7 @@ private:
   World& world_;
   std::unique_ptr<boost::asio::io_context> io_ = std::make_unique<boost::asio::io_context>(1);
   std::optional<store::Store> store_;
+  std::shared_ptr<const model::Policies> policies_;
   std::shared_ptr<service::Planner> planner_;
   service::SendingGate gate_;
   std::optional<core::TaskScope> scope_;
@@ -62,6 +70,7 @@ public:
   std::optional<service::Users> users;
   std::optional<service::Reviews> reviews;
   std::optional<service::Links> links;
+  std::optional<service::SelfService> self_service;
   std::optional<service::Domains> domains;
   std::optional<service::Bulk> bulk;
   std::optional<service::Batches> batches;

@@ -49,8 +49,9 @@ public:
         relay_(world_, [this] { crash_requested_ = true; }),
         provider_(world_),
         dns_(world_),
-        hr_(world_) {
+        hr_(world_, [this] { crash_requested_ = true; }) {
     world_.print = settings.print;
+    relay_.on_handed = [this](const Id& mail) { check_not_held(mail); };
     relay_.on_arrival = [this](const Id& mail) { plan_visits(mail); };
   }
 
@@ -154,17 +155,23 @@ private:
   void plan_the_days() {
     const Milliseconds whole = std::chrono::days{settings_.days};
     for (Person& person : world_.people) {
-      world_.after(world_.between(0ms, whole / 2), [this, &person] { hr_.publish(person); });
+      world_.after(world_.between(0ms, whole / 2), [this, &person] { publish(person); });
       for (std::uint64_t i = world_.below(4); i > 0; --i)
         world_.after(world_.between(whole / 8, whole), [this, &person] { change(person); });
       if (person.in_review) {
-        for (int i = 0; i < 4; ++i) world_.after(world_.between(0ms, whole), [this, &person] { review(person); });
+        for (int i = person.job == senior ? 8 : 4; i > 0; --i)
+          world_.after(world_.between(0ms, whole), [this, &person] { review(person); });
       }
       for (std::uint64_t i = world_.below(5); i > 0; --i)
         world_.after(world_.between(0ms, whole), [this, &person] { administrate(person); });
     }
     for (std::uint64_t i = world_.below(3); i > 0; --i)
       world_.after(world_.between(0ms, whole), [this] { bulk_send(); });
+    for (Person& person : world_.people) {
+      if (world_.chance(person.preparation ? 700 : 50))
+        world_.after(world_.between(0ms, whole), [this, &person] { ask_for_page(person); });
+    }
+    for (int i = 0; i < 3; ++i) world_.after(world_.between(0ms, whole), [this] { export_and_import(); });
     if (world_.chance(500)) world_.after(world_.between(0ms, whole), [this] { hire_many(); });
     if (world_.chance(300)) world_.after(world_.between(0ms, whole), [this] { break_the_file(); });
     for (int i = 0; i < 4; ++i) world_.after(world_.between(0ms, whole), [this] { decide_batch(world_.chance(600)); });
@@ -173,15 +180,82 @@ private:
     if (world_.chance(600)) {
       world_.after(world_.between(0ms, whole / 4), [this] { prove_domain(); });
       for (std::uint64_t i = 1 + world_.below(3); i > 0; --i)
-        world_.after(world_.between(0ms, whole), [this] { publish(!world_.proof.published); });
+        world_.after(world_.between(0ms, whole), [this] { publish_record(!world_.proof.published); });
       for (std::uint64_t i = world_.below(6); i > 0; --i)
         world_.after(world_.between(0ms, whole), [this] { look_at_domain(); });
     }
   }
 
+  // HR tells it by its interface, or by a letter to eva.
+  void publish(Person& person) {
+    if (person.by_hand) {
+      enter(person);
+    } else {
+      hr_.publish(person);
+    }
+  }
+
+  void enter(Person& person) {
+    if (!running_) {
+      world_.after(10min, [this, &person] { enter(person); });
+      return;
+    }
+    const Version version = person.truth;
+    const std::size_t index = world_.told(person, version);
+    world_.log(fmt::format("eva: enters {} {} starts {}{}{}", person.id, version.email, model::to_text(version.start),
+                           version.end ? " ends " + model::to_text(*version.end) : "",
+                           version.withdrawn ? " withdrawn" : ""));
+    call<model::RowResult>(running_->enter(HrSystem::record_of(person, version)),
+                           [this, &person, index, at = world_.now()](const model::RowResult& row) {
+                             world_.log(fmt::format("eva: {} is {}", person.id, row.result()));
+                             if (row.outcome == model::RowOutcome::rejected)
+                               world_.violate("I9",
+                                              fmt::format("a good row of {} is rejected: {}", person.id, row.message));
+                             world_.finished(person, index, at);
+                           });
+    // Without an answer she looks, and types it again.
+    world_.after(10min, [this, &person, index] {
+      if (person.handed.size() == index + 1 && !(person.read_once && person.finished == index)) enter(person);
+    });
+  }
+
+  // This employment ends, and another one follows it.
+  void follow(Person& person) {
+    Version& truth = person.truth;
+    const CivilDate last =
+        model::add_days(World::date_at(world_.now(), person.zone), static_cast<int>(world_.below(6)) - 1);
+    if (truth.withdrawn || truth.end || last < truth.start) return;
+    truth.end = last;
+    publish(person);
+    world_.after(world_.between(1h, 30h), [this, &person, last, gap = static_cast<int>(world_.below(14))] {
+      if (person.truth.end != last || person.truth.withdrawn) return;
+      person.truth.start = model::add_days(last, 1 + gap);
+      person.truth.end.reset();
+      publish(person);
+    });
+  }
+
+  // Leaves soon or has left; who has, comes back.
+  void leave_or_return(Person& person) {
+    Version& truth = person.truth;
+    const CivilDate today = World::date_at(world_.now(), person.zone);
+    if (truth.end) {
+      truth.start = model::add_days(std::max(*truth.end, today), 1 + static_cast<int>(world_.below(6)));
+      truth.end.reset();
+    } else {
+      truth.end = std::max(truth.start, model::add_days(today, static_cast<int>(world_.below(9)) - 6));
+    }
+    publish(person);
+  }
+
   void change(Person& person) {
     Version& truth = person.truth;
-    switch (world_.below(7)) {
+    switch (world_.below(11)) {
+      case 7:
+      case 8:
+        return follow(person);
+      case 9:
+        return leave_or_return(person);
       case 0:
       case 1:
         truth.start = model::add_days(World::date_at(world_.now(), person.zone), static_cast<int>(world_.below(8)) - 2);
@@ -206,33 +280,53 @@ private:
       default:
         break;  // told once more, unchanged
     }
-    hr_.publish(person);
+    publish(person);
   }
 
   void review(Person& person) {
     if (!running_) return;
-    const bool approves = world_.chance(800);
     world_.touched(person);
-    if (approves) {
-      person.approval_asked = true;
-      call<core::Result<service::Applied>>(
-          running_->reviews->approve(person.id, "", by_operator_), [this, &person](const auto& result) {
-            world_.log(fmt::format("operator: approves {}: {}", person.id, result ? "ok" : result.error().code));
-          });
+    if (world_.chance(800)) {
+      approve(person);
+    } else if (world_.chance(600)) {
+      take_back(person, running_->reviews->reject(person.id, "no", by_operator_), "rejects", true);
     } else {
-      call<core::Result<void>>(
-          running_->reviews->reject(person.id, "no", by_operator_), [this, &person](const auto& result) {
-            world_.log(fmt::format("operator: rejects {}: {}", person.id, result ? "ok" : result.error().code));
-            if (!result) return;
-            person.approval_asked = false;
-            world_.all_over(person);
-          });
+      take_back(person, running_->reviews->reopen(person.id, by_operator_), "reopens the review of", false);
     }
+  }
+
+  // Four eyes: eva may not approve whom she entered.
+  void approve(Person& person) {
+    const bool steps = person.job == senior;
+    const std::string step = steps ? (world_.chance(500) ? "manager" : "hr") : "";
+    const std::string actor = world_.chance(400) ? eva : olof;
+    const bool may = !(steps && person.by_hand && actor == eva);
+    if (may && (step != "hr" || person.steps_asked.contains("manager"))) person.steps_asked.insert(step);
+    person.approval_asked = person.steps_asked.size() == (steps ? 2 : 1);
+    person.approval_asked_at = world_.now();
+    call<core::Result<service::Applied>>(running_->reviews->approve(person.id, step, {.actor = actor}),
+                                         [this, &person, step, actor, may](const auto& result) {
+                                           world_.log(fmt::format("{}: approves {} {}: {}", actor, person.id, step,
+                                                                  result ? "ok" : result.error().code));
+                                           if (result && !may)
+                                             world_.violate("I8", person.id + " is approved by who entered the hire");
+                                         });
+  }
+
+  void take_back(Person& person, asio::awaitable<core::Result<void>> task, const char* what, bool ends) {
+    call<core::Result<void>>(std::move(task), [this, &person, what, ends](const auto& result) {
+      world_.log(fmt::format("operator: {} {}: {}", what, person.id, result ? "ok" : result.error().code));
+      if (!result) return;
+      person.approval_asked = false;
+      person.steps_asked.clear();
+      if (ends) world_.all_over(person);
+    });
   }
 
   void set_enabled(Person& person, bool enabled) {
     world_.touched(person);
     person.wanted_enabled = enabled;
+    person.ever_disabled = person.ever_disabled || !enabled;
     if (enabled) person.disabled = false;
     call<core::Result<void>>(running_->users->set_enabled(person.id, enabled, by_operator_),
                              [this, &person, enabled](const auto& result) {
@@ -321,19 +415,27 @@ private:
 
   void bulk_send() {
     if (!running_) return;
-    world_.touched_all();
+    // Nobody but those whom the filter selects may get anything by it.
+    std::optional<std::string> company;
+    if (world_.chance(500)) company = places.at(world_.below(places.size())).company;
+    const bool unconnected = world_.chance(500);
     for (Person& person : world_.people) {
+      if (company && person.company != *company) continue;
+      world_.touched(person);
       person.asked = true;
       if (Mail* mail = world_.newest_mail(person)) ++mail->let_go;
     }
-    const auto both = [](service::Bulk* bulk, bool everybody) -> asio::awaitable<Id> {
-      service::BulkRequest request;
-      request.include_scheduled = everybody;
-      const auto plan = co_await bulk->plan(request, "operator");
+    const auto both = [](service::Bulk* bulk, service::BulkRequest request) -> asio::awaitable<Id> {
+      const auto plan = co_await bulk->plan(std::move(request), "operator");
       const auto started = co_await bulk->start(plan.key);
       co_return started ? plan.key : Id{};
     };
-    call<Id>(both(&*running_->bulk, world_.chance(300)), [this](const Id& plan) {
+    service::BulkRequest request;
+    request.filter.company = company;
+    if (unconnected) request.filter.connection = model::Connection::not_connected;
+    request.include_scheduled = world_.chance(300);
+    request.include_recent = world_.chance(300);
+    call<Id>(both(&*running_->bulk, std::move(request)), [this](const Id& plan) {
       world_.log("operator: starts a bulk send");
       if (!plan.is_nil()) running_->go_on(plan);
     });
@@ -344,10 +446,11 @@ private:
     world_.log("hr: hires many");
     for (Person& person : world_.people) {
       if (!world_.chance(700)) continue;
+      if (person.by_hand) continue;
       person.truth.withdrawn = false;
       person.truth.end.reset();
       person.truth.start = World::date_at(world_.now(), person.zone);
-      hr_.publish(person);
+      publish(person);
     }
   }
 
@@ -356,7 +459,7 @@ private:
     world_.log("hr: the file is broken");
     std::vector<Person*> hit;
     for (Person& person : world_.people) {
-      if (person.truth.withdrawn || !world_.chance(900)) continue;
+      if (person.by_hand || person.truth.withdrawn || !world_.chance(900)) continue;
       person.truth.withdrawn = true;
       hit.push_back(&person);
       hr_.publish(person);
@@ -399,6 +502,84 @@ private:
                              });
   }
 
+  // ---- preparation: the HR system asks for a page, and the person types her address there
+
+  void ask_for_page(Person& person) {
+    if (!running_) return;
+    call<core::Result<service::SelfServiceUrl>>(
+        running_->self_service->make_page(person.id, {.actor = "hr system"}), [this, &person](const auto& result) {
+          world_.log(fmt::format("hr: asks for a page for {}: {}", person.id, result ? "ok" : result.error().code));
+          if (!result) return;
+          if (!person.preparation) world_.violate("I9", person.id + " gets a page, and the company is live");
+          const std::string token = result->url.substr(result->url.rfind('/') + 1);
+          for (int i = 0; i < 2; ++i)
+            world_.after(world_.between(1s, 45min),
+                         [this, &person, token, ends = result->ends_at] { open_page(person, token, ends); });
+        });
+  }
+
+  void open_page(Person& person, const std::string& token, Instant ends) {
+    if (!running_) return;
+    call<service::SelfServiceView>(
+        running_->self_service->open(token), [this, &person, token, ends](const service::SelfServiceView& view) {
+          world_.log(fmt::format("person: the page of {} is {}", person.id, static_cast<int>(view.state)));
+          if (view.state != service::SelfServiceState::form) return;
+          if (world_.now() >= ends) world_.violate("I9", person.id + " is shown a page after its end");
+          if (person.disabled) world_.violate("I9", person.id + " is disabled and is shown a page");
+          world_.after(world_.between(1s, 20min), [this, &person, token, ends, proof = view.form_proof] {
+            type_address(person, token, ends, proof);
+          });
+        });
+  }
+
+  void type_address(Person& person, const std::string& token, Instant ends, const std::string& proof) {
+    if (!running_ || person.handed.empty() || person.truth.email.empty()) return;
+    Version typed = person.handed.back();
+    typed.email = fmt::format("p{:02}.self.{}@mail.example", person.number, world_.below(100));
+    const bool slip = world_.chance(150);
+    service::TypedAddress form{typed.email, slip ? "p@mail.example" : typed.email, proof};
+    std::size_t index = 0;
+    if (!slip) {
+      index = world_.told(person, typed);
+      world_.touched(person);
+      person.asked = true;
+      if (Mail* mail = world_.newest_mail(person)) ++mail->let_go;
+    }
+    call<service::SelfServiceView>(
+        running_->self_service->save(token, std::move(form)),
+        [this, &person, index, slip, ends, typed, at = world_.now()](const service::SelfServiceView& view) {
+          using State = service::SelfServiceState;
+          world_.log(fmt::format("person: {} types {}: {}, {}", person.id, typed.email, static_cast<int>(view.state),
+                                 static_cast<int>(view.fault)));
+          const bool taken =
+              view.state == State::sent || view.state == State::in_review || view.state == State::connecting;
+          if (taken && slip) world_.violate("I9", "two different addresses are taken for one");
+          if (taken && at >= ends + 15min) world_.violate("I9", "a page takes an address long after its end");
+          if (!taken) return;
+          if (world_.chance(500)) person.truth.email = typed.email;
+          if (!hr_.in_the_air(person) && person.handed.size() == index + 1) world_.finished(person, index, at);
+        });
+  }
+
+  // Nothing else happens meanwhile: what goes out as a file and in again changes nothing.
+  void export_and_import() {
+    if (!running_) return;
+    crash_after_handlers_ = 0;
+    settle();
+    if (!running_) return;
+    const auto before = store::audit::last_seq(*db_);
+    call<std::vector<model::RowResult>>(running_->export_and_import(), [this, before](
+                                                                           const std::vector<model::RowResult>& rows) {
+      world_.log(fmt::format("operator: takes {} users out and in again", rows.size()));
+      for (const model::RowResult& row : rows) {
+        if (row.outcome != model::RowOutcome::unchanged)
+          world_.violate("I9", fmt::format("a file that goes round: {} is {} {}", row.user, row.result(), row.message));
+      }
+      if (store::audit::last_seq(*db_) != before) world_.violate("I9", "a file that goes round leaves a trace");
+    });
+    settle();
+  }
+
   void verify_domain() {
     if (!running_) return;
     world_.touched_all();
@@ -430,11 +611,11 @@ private:
                                         const auto record = service::proof_record(*result).value();
                                         world_.proof.name = record.name;
                                         world_.proof.value = record.value;
-                                        world_.after(world_.between(0ms, 10h), [this] { publish(true); });
+                                        world_.after(world_.between(0ms, 10h), [this] { publish_record(true); });
                                       });
   }
 
-  void publish(bool published) {
+  void publish_record(bool published) {
     if (world_.proof.name.empty()) return;
     world_.touched_all();
     world_.log(published ? "dns: the record is published" : "dns: the record is withdrawn");
@@ -458,6 +639,7 @@ private:
 
   void plan_visits(const Id& key) {
     const Mail& mail = world_.mails.at(key);
+    if (mail.sign_in) return;
     if (world_.chance(600)) world_.after(world_.between(1s, 20s), [this, key] { scan(key); });
     if (world_.chance(850)) world_.after(world_.between(1min, 40h), [this, key] { visit(key); });
     // The interesting hours: around the end, and the night after it.
@@ -612,9 +794,28 @@ private:
           "'released') AND NOT EXISTS (SELECT 1 FROM batch_items b WHERE b.user = i.user AND b.outcome = '')");
   }
 
+  // Nothing of a held batch goes out before somebody lets it go.
+  void check_not_held(const Id& key) {
+    const auto delivery = store::deliveries::get(*db_, key);
+    const auto invitation = delivery ? store::invitations::get(*db_, delivery->invitation) : std::nullopt;
+    if (invitation && model::batch_holding(invitation->held_reason) &&
+        store::batches::waiting_in(*db_, invitation->user, model::BatchAct::release))
+      world_.violate("I7", owner(world_.mails.at(key)).id + " waits in a held batch and gets a mail");
+  }
+
+  // I8: nobody is disabled before the date, unless somebody wants it.
+  void check_disabled() {
+    for (const Person& person : world_.people) {
+      if (person.ever_disabled || world_.perhaps_left(person)) continue;
+      const auto user = store::users::find(*db_, person.id);
+      if (user && !user->enabled) world_.violate("I8", person.id + " is disabled before the date");
+    }
+  }
+
   void check_rows() {
     check_withdrawals();
     check_batches();
+    check_disabled();
     for (auto& [key, mail] : world_.mails) {
       const auto delivery = store::deliveries::get(*db_, key);
       const auto invitation = delivery ? store::invitations::get(*db_, delivery->invitation) : std::nullopt;
@@ -622,6 +823,7 @@ private:
         world_.violate("I1", "a mail went out that no row knows");
         continue;
       }
+      if (mail.sign_in) continue;
       const bool maybe_there = mail.copies > 0 || mail.answers_lost + mail.crashes > 0;
       if (invitation->accepted_at && !maybe_there)
         world_.violate("I1", owner(mail).id + " counts as sent, and no mail ever left");
@@ -671,11 +873,12 @@ private:
     if (!running_) boot();
     for (Person& person : world_.people) {
       person.unread = true;
+      if (person.by_hand) enter(person);
       world_.after(1h, [this, &person] {
         if (running_) set_enabled(person, person.wanted_enabled);
       });
     }
-    for (int i = 0; i < 3; ++i) world_.after(std::chrono::hours{2 + i}, [this] { hr_.publish(world_.people.front()); });
+    for (int i = 0; i < 3; ++i) world_.after(std::chrono::hours{2 + i}, [this] { publish(world_.people.front()); });
     // In the end somebody lets go whatever is held.
     for (int i = 0; i < healing_days * 8; ++i)
       world_.after(std::chrono::hours{4 + 3 * i} - 1h, [this] { decide_batch(true); });
@@ -714,9 +917,36 @@ private:
           "('released', 'discarded')");
     stuck("bulk sends were left", "SELECT count(*) FROM plans WHERE state = 'running'");
     check_domain_at_end();
+    check_reviews_at_end();
     for (Person& person : world_.people) check_person(person);
     world_.log(fmt::format("end: {} mails, {} copies, {} crashes, record {}", world_.mails.size(), world_.copies,
                            world_.crashes, store::audit::last_seq(*db_)));
+  }
+
+  // I8: both steps, in their order, by people who did not enter the hire.
+  void check_reviews_at_end() {
+    const auto wrong = [&](const char* what, std::string_view sql) {
+      if (const auto count = db_->integer(sql).value_or(0); count > 0)
+        world_.violate("I8", fmt::format("{} {}", count, what));
+    };
+    wrong("hires are approved and lack a step",
+          "SELECT count(*) FROM employments e WHERE flow = 'two' AND review = 'approved' AND (SELECT count(*) FROM "
+          "review_approvals a WHERE a.employment = e.key AND a.step IN ('manager', 'hr')) <> 2");
+    wrong("steps were approved before the one they wait for",
+          "SELECT count(*) FROM review_approvals a WHERE step = 'hr' AND NOT EXISTS (SELECT 1 FROM review_approvals b "
+          "WHERE b.employment = a.employment AND b.step = 'manager' AND b.at <= a.at)");
+    wrong("steps were approved by who entered the hire",
+          "SELECT count(*) FROM review_approvals a JOIN employments e ON e.key = a.employment WHERE e.flow = 'two' AND "
+          "instr(char(10) || e.entered_by || char(10), char(10) || a.actor || char(10)) > 0");
+  }
+
+  // What the template gives, and what it takes at the end.
+  void check_template(const Person& person, const model::User& user) {
+    if (person.job == office &&
+        (user.department != "Office" || user.roles != std::vector<std::string>{"staff"} || user.locale != "en"))
+      world_.violate("I9", person.id + " lacks what the template gives");
+    if (world_.must_be_gone(person) && (user.enabled || user.connection != model::Connection::not_connected))
+      world_.violate("I8", person.id + " has left for days and is still there");
   }
 
   void check_person(Person& person) {
@@ -725,6 +955,7 @@ private:
       world_.violate("I1", person.id + " never came");
       return;
     }
+    check_template(person, *user);
     // The provider's side and ours say the same, unless it refuses to act.
     const auto tasks = store::tasks::of_user(*db_, user->key);
     const auto account = world_.accounts.find(user->key.text());
@@ -740,7 +971,9 @@ private:
     // I1: was an invitation due to this person, as far as can be said for sure?
     const Version& truth = person.truth;
     const auto leaves =
-        truth.end ? std::optional(World::first_instant(model::add_days(*truth.end, 6), person.zone)) : std::nullopt;
+        truth.end
+            ? std::optional(World::first_instant(model::add_days(*truth.end, person.leaver_days + 1), person.zone))
+            : std::nullopt;
     const bool was_due =
         world_.now() >
         World::local_time(model::add_days(truth.start, -person.lead_days), person.send_hour, person.zone) + 1h;
@@ -755,7 +988,8 @@ private:
     const auto invitation = store::invitations::newest(*db_, user->key);
     const bool held = invitation && !invitation->held_reason.empty();
     bool mailed = false;
-    for (const auto& [key, mail] : world_.mails) mailed = mailed || (mail.person == person.number && mail.copies > 0);
+    for (const auto& [key, mail] : world_.mails)
+      mailed = mailed || (mail.person == person.number && mail.copies > 0 && !mail.sign_in);
     if (connected || mailed || held || person.refused_by_provider) return;
     world_.violate("I1", fmt::format("{} should have been invited and was not: {}", person.id,
                                      invitation ? std::string(model::to_text(invitation->state)) : "no invitation"));

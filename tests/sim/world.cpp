@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 
 namespace invited::sim {
@@ -12,19 +11,6 @@ namespace invited::sim {
 namespace {
 
 using namespace std::chrono_literals;
-
-struct Place {
-  const char* company;
-  const char* zone;
-  int send_hour;
-  int lead_days;
-};
-// The same settings stand in running.cpp, as the daemon's configuration.
-constexpr std::array<Place, 5> places{{{"", "Europe/Stockholm", 9, 1},
-                                       {"north", "Europe/Helsinki", 7, 2},
-                                       {"south", "America/Santiago", 9, 1},
-                                       {"nile", "Africa/Cairo", 9, 1},
-                                       {"east", "Pacific/Auckland", 9, 1}}};
 
 // Each run begins some days before one of these nights: clocks change, midnight does not exist, a year ends, nothing
 // happens.
@@ -52,9 +38,9 @@ std::string after_marker(const std::string& text, const std::string& marker) {
   return text.substr(from, text.find('\n', from) - from);
 }
 
-// PRODUCT §5: five days after the last one.
-Instant leaves_at(const Version& version, const std::string& zone) {
-  return World::first_instant(model::add_days(*version.end, 6), zone);
+// PRODUCT §5: five days after the last one, or as the template says.
+Instant leaves_at(const Version& version, const Person& person) {
+  return World::first_instant(model::add_days(*version.end, person.leaver_days + 1), person.zone);
 }
 
 Instant beginning_of(std::uint64_t seed) {
@@ -80,6 +66,7 @@ World::World(std::uint64_t seed, int people_count, int days) : random(seed), clo
             .source_fails = rate(200),
             .dns_silent = rate(600),
             .dns_slow = rate(300),
+            .crash_in_run = rate(150),
             .source_stale = rate(200)};
   // Small enough to be met by few people, or as by default.
   if (chance(600)) brakes.batch = 1 + static_cast<std::int64_t>(below(3));
@@ -93,7 +80,19 @@ World::World(std::uint64_t seed, int people_count, int days) : random(seed), clo
     p.zone = place.zone;
     p.send_hour = place.send_hour;
     p.lead_days = place.lead_days;
-    p.in_review = chance(300);
+    p.preparation = place.preparation;
+    p.ready_mail = place.ready_mail;
+    p.in_review = chance(350);
+    p.by_hand = chance(250);
+    if (p.in_review) {
+      if (chance(600)) p.job = senior;
+    } else if (chance(350)) {
+      p.job = office;
+      p.id = fmt::format("person{:02}", i);  // by the template's pattern; its rows bring none
+    } else if (chance(300)) {
+      p.job = brief;
+      p.leaver_days = 2;
+    }
     p.truth.email = chance(150) ? ""
                                 : fmt::format("p{:02}@{}", i,
                                               chance(250)   ? "verified.example"
@@ -101,7 +100,7 @@ World::World(std::uint64_t seed, int people_count, int days) : random(seed), clo
                                                             : "mail.example");
     p.truth.start =
         model::add_days(date_at(now(), p.zone), static_cast<int>(below(static_cast<std::uint64_t>(days) + 4)) - 2);
-    if (chance(100)) p.truth.end = model::add_days(p.truth.start, static_cast<int>(below(6)));
+    if (chance(150)) p.truth.end = model::add_days(p.truth.start, static_cast<int>(below(6)));
     people.push_back(std::move(p));
   }
 }
@@ -181,12 +180,54 @@ bool World::surely_withdrawn(const Person& person) const {
 bool World::surely_left(const Person& person) const {
   const auto versions = believed(person);
   return person.read_once && std::all_of(versions.begin(), versions.end(),
-                                         [&](const Version& v) { return v.end && now() >= leaves_at(v, person.zone); });
+                                         [&](const Version& v) { return v.end && now() >= leaves_at(v, person); });
 }
 
 bool World::perhaps_left(const Person& person) const {
   return std::any_of(person.handed.begin(), person.handed.end(),
-                     [&](const Version& v) { return v.end && now() >= leaves_at(v, person.zone); });
+                     [&](const Version& v) { return v.end && now() >= leaves_at(v, person); });
+}
+
+bool World::must_be_gone(const Person& person) const {
+  return person.read_once && std::all_of(person.handed.begin(), person.handed.end(), [&](const Version& v) {
+           return v.end && !v.withdrawn && now() >= leaves_at(v, person) + 1h;
+         });
+}
+
+std::size_t World::told(Person& person, Version version) {
+  const Version* before = person.handed.empty() ? nullptr : &person.handed.back();
+  const bool comes_back = before != nullptr && before->start != version.start;
+  if (comes_back) person.disabled = false;  // a re-hire is enabled again
+  if (before == nullptr || !(*before == version)) touched(person);
+  person.last_trigger = now();
+  if (version.email.empty() && before != nullptr) version.email = before->email;  // an empty cell clears no login email
+  if (version.email.empty() && person.job == office)
+    version.email = fmt::format("person.{:02}@mail.example", person.number);
+  person.handed.push_back(std::move(version));
+  person.kept_against_hr = false;
+  return person.handed.size() - 1;
+}
+
+void World::finished(Person& person, std::size_t index, Instant told_at) {
+  const Version& version = person.handed.at(index);
+  const Version* before = person.read_once ? &person.handed.at(person.finished) : nullptr;
+  const bool plain = person.confirmed_emails.empty() && domains_asked.empty() && !person.ended_by_operator;
+  // What somebody approved is not what it was: asked again, as long as nothing went out.
+  const bool other = before != nullptr && !version.withdrawn && !before->end && !version.end &&
+                     ((!before->email.empty() && before->email != version.email) || before->start != version.start);
+  if (other && plain && newest_mail(person) == nullptr && person.approval_asked_at < told_at) {
+    person.approval_asked = false;
+    person.steps_asked.clear();
+  }
+  person.finished = index;
+  person.read_once = true;
+  person.withdrawal_said = surely_withdrawn(person);
+  // Another address while nothing is connected: what went to the old one is over.
+  for (auto& [key, mail] : mails) {
+    if (mail.person == person.number && !version.email.empty() && mail.to != version.email &&
+        person.confirmed_emails.empty() && domains_asked.empty())
+      mail.over = true;
+  }
 }
 
 Person* World::by_name(const std::string& name) {
@@ -199,7 +240,7 @@ Person* World::by_name(const std::string& name) {
 Mail* World::newest_mail(const Person& person) {
   Mail* newest = nullptr;
   for (auto& [key, mail] : mails) {
-    if (mail.person == person.number) newest = &mail;  // keys grow with time
+    if (mail.person == person.number && !mail.sign_in) newest = &mail;  // keys grow with time
   }
   return newest;
 }
@@ -256,12 +297,23 @@ void World::check_may_go(Person& person, Mail& mail) {
   if (!due) person.asked = false;
 }
 
+// W4: only where the company wants it, and only to whom a verified domain connects.
+void World::check_sign_in_mail(const Person& person, const Mail& mail) {
+  if (!person.ready_mail)
+    violate("I2", fmt::format("{} is told of a sign-in, and the company did not ask for it", person.id));
+  if (!domains_asked.contains(mail.to.substr(mail.to.find('@') + 1)))
+    violate("I2", fmt::format("{} is told of a sign-in by {}, which is no verified domain", person.id, mail.to));
+  if (person.external_ids.empty()) violate("I2", fmt::format("{} is told of a sign-in, and there is none", person.id));
+  if (person.disabled) violate("I2", fmt::format("{} is disabled and is told of a sign-in", person.id));
+}
+
 void World::mail_handed_over(const Id& key, const std::string& to, const std::string& message_id,
                              const std::string& bytes) {
   Person* person = by_name(after_marker(bytes, "Name: "));
   const std::string link = after_marker(bytes, "/v/");
   const auto last_day = model::parse_date(after_marker(bytes, "Until: "));
-  if (person == nullptr || !last_day) {
+  const bool sign_in = !after_marker(bytes, "Sign in: ").empty();
+  if (person == nullptr || (!last_day && !sign_in) || (sign_in && !link.empty())) {
     violate("I3", "a mail that is nobody's: " + bytes);
     return;
   }
@@ -271,14 +323,14 @@ void World::mail_handed_over(const Id& key, const std::string& to, const std::st
     for (auto& [other, older] : mails) {
       if (other == key) continue;
       if (older.message_id == message_id) violate("I3", "two mails with one Message-ID");
-      if (older.person == person->number) older.over = true;  // superseded
+      if (older.person == person->number && !sign_in) older.over = true;  // superseded
     }
     mail.key = key;
     mail.person = person->number;
     mail.to = to;
     mail.message_id = message_id;
+    mail.sign_in = sign_in;
     mail.link = link;
-    mail.last_day = *last_day;
     mail.first_sent = now();
     // Something newer is on its way into the daemon already.
     mail.doubt =
@@ -292,10 +344,14 @@ void World::mail_handed_over(const Id& key, const std::string& to, const std::st
   if (mail.taken) violate("I3", "a mail that was accepted goes out again");
   if (mail.answers_lost + mail.crashes >= 3 * (1 + mail.let_go))
     violate("I3", "a mail is tried a fourth time with unknown outcome");
-  mail.last_day = *last_day;
+  mail.last_day = last_day.value_or(CivilDate{});
   mail.with_relay = true;
   mail.basis = now();
-  check_may_go(*person, mail);
+  if (sign_in) {
+    check_sign_in_mail(*person, mail);
+  } else {
+    check_may_go(*person, mail);
+  }
 }
 
 void World::mail_arrived(const Id& key) {

@@ -5,6 +5,7 @@
 // between the two either is right.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -45,8 +46,34 @@ struct Faults {
   std::uint64_t source_fails = 0;
   std::uint64_t dns_silent = 0;
   std::uint64_t dns_slow = 0;
+  std::uint64_t crash_in_run = 0;  // of a source
   std::uint64_t source_stale = 0;  // older versions of a person come once more before the newest
 };
+
+// The companies, as the daemon's configuration has them, too (running.cpp).
+struct Place {
+  const char* company;
+  const char* zone;
+  int send_hour;
+  int lead_days;
+  bool preparation;  // people may type their address themselves
+  bool ready_mail;   // whom a verified domain connects is told by a mail
+};
+inline constexpr std::array<Place, 5> places{{{"", "Europe/Stockholm", 9, 1, false, false},
+                                              {"north", "Europe/Helsinki", 7, 2, true, true},
+                                              {"south", "America/Santiago", 9, 1, true, false},
+                                              {"nile", "Africa/Cairo", 9, 1, false, true},
+                                              {"east", "Pacific/Auckland", 9, 1, false, false}}};
+
+// The employment templates: one that makes the user-id and the login email, one whose people stay for two days only,
+// and one that asks two steps of review from people who did not enter the hire.
+inline constexpr const char* office = "office";
+inline constexpr const char* brief = "brief";
+inline constexpr const char* senior = "senior";
+
+// Who enters hires by hand; another one approves.
+inline constexpr const char* eva = "uid:7 (eva)";
+inline constexpr const char* olof = "uid:8 (olof)";
 
 struct Version {
   std::string email;  // empty: none yet
@@ -65,6 +92,11 @@ struct Person {
   int send_hour = 9;
   int lead_days = 1;
   bool in_review = false;
+  std::string job;      // employment template; empty: none
+  int leaver_days = 5;  // its user template's, or the company's
+  bool preparation = false;
+  bool ready_mail = false;
+  bool by_hand = false;  // eva types in what HR says
 
   Version truth;                // in the HR system now
   bool unread = false;          // not yet handed to the daemon
@@ -73,10 +105,13 @@ struct Person {
   bool read_once = false;       // something was finished
   Instant last_trigger{};       // when somebody last did anything about this person
 
-  bool approval_asked = false;  // since the last rejection
-  bool disabled = false;        // and said to be done
-  bool wanted_enabled = true;   // what the operator wants in the end
-  bool asked = false;           // a send by hand is in the air
+  bool approval_asked = false;  // the last one, since the last rejection, reopening or change
+  std::set<std::string> steps_asked;
+  Instant approval_asked_at{};
+  bool ever_disabled = false;  // somebody wanted it, ever
+  bool disabled = false;       // and said to be done
+  bool wanted_enabled = true;  // what the operator wants in the end
+  bool asked = false;          // a send by hand is in the air
   bool ended_by_operator = false;
   bool confirmed_by_person = false;
   bool withdrawal_said = false;            // the daemon has it; it may wait for the end of its run, or for a person
@@ -92,6 +127,7 @@ struct Mail {
   int person = 0;
   std::string message_id;
   std::string to;
+  bool sign_in = false;  // tells that the sign-in is ready; has no link
   std::string link;      // the token
   CivilDate last_day{};  // the last day that the text promises
   Instant first_sent{};
@@ -154,6 +190,8 @@ public:
   [[nodiscard]] bool surely_withdrawn(const Person& person) const;
   [[nodiscard]] bool surely_left(const Person& person) const;  // long enough ago to be disabled
   [[nodiscard]] bool perhaps_left(const Person& person) const;
+  // Whatever the daemon heard, this person had to be disabled by now.
+  [[nodiscard]] bool must_be_gone(const Person& person) const;
 
   // ---- what happens
   void mail_handed_over(const Id& key, const std::string& to, const std::string& message_id, const std::string& bytes);
@@ -164,6 +202,9 @@ public:
   void touched_all();
   // The daemon said that everything sent to this person before is over.
   void all_over(Person& person);
+  // The daemon begins to hear this version, and said that it has all up to that one.
+  std::size_t told(Person& person, Version version);
+  void finished(Person& person, std::size_t index, Instant told_at);
   Person* by_name(const std::string& name);
   Mail* newest_mail(const Person& person);
 
@@ -184,6 +225,7 @@ public:
 
 private:
   void check_may_go(Person& person, Mail& mail);
+  void check_sign_in_mail(const Person& person, const Mail& mail);
   std::multimap<Instant, std::function<void()>> events_;
   std::uint64_t hash_ = 14'695'981'039'346'656'037ULL;
   std::deque<std::string> tail_;

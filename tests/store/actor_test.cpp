@@ -115,7 +115,7 @@ TEST_CASE("when SQLite ends the whole transaction, all its writers hear of it an
   bench.start("c", [](Db& db) { put(db, "c"); });
   bench.start("reader", [&seen](Db& db) { seen = rows_in(db); }, false);
   bench.settle();
-  CHECK(bench.ended == Words{"a failed", "b failed", "c failed", "reader done"});
+  CHECK(bench.ended == Words{"reader done", "a failed", "b failed", "c failed"});
   CHECK(seen == 0);
   CHECK(rows_in(*bench.db) == 0);
   bench.start("later", [](Db& db) { put(db, "later"); });
@@ -214,4 +214,19 @@ TEST_CASE("a store that ends finishes what was queued") {
     bench.store.reset();
     CHECK(rows_in(*bench.db) == 50);
   }
+}
+
+TEST_CASE("who reads is answered before those who write, from what is durable, and changes nothing") {
+  Bench bench;
+  std::int64_t seen = -1;
+  bench.start("a", [](Db& db) { put(db, "a"); });
+  bench.start("reader", [&seen](Db& db) { seen = rows_in(db); }, false);
+  bench.start("b", [](Db& db) { put(db, "b"); });
+  bench.start("failing reader", [](Db&) { throw std::runtime_error("cannot"); }, false);
+  bench.start("careless reader", [](Db& db) { put(db, "not meant"); }, false);
+  bench.settle();
+  CHECK(bench.ended == Words{"reader done", "failing reader failed", "careless reader done", "a done", "b done"});
+  CHECK(seen == 0);
+  CHECK(rows_in(*bench.db) == 2);
+  CHECK(bench.commits == 1);
 }
