@@ -265,7 +265,7 @@ void instances(const Page& page, const char* title, std::string_view path) {
   page.heading(title);
   for (const auto& item : items) {
     const std::string state = text_of(item, "state");
-    const bool bad = state == "failing" || state == "stopped";
+    const bool bad = state == "failing" || state == "refusing" || state == "stopped";
     std::string text = padded(text_of(item, "name"), 16) + padded(text_of(item, "plugin"), 12) +
                        page.output.paint(bad                 ? Ink::bad
                                          : state == "paused" ? Ink::warn

@@ -399,7 +399,7 @@ constexpr std::string_view text = R"json({
     "zone": {"type": "string", "description": "IANA time zone of the organisation"},
     "now": {"type": "string", "format": "date-time"},
     "started_at": {"type": "string", "format": "date-time"},
-    "ready": {"type": "boolean", "description": "false: something below says why"},
+    "ready": {"type": "boolean", "description": "false: the whole daemon waits; something below says for what"},
     "sending": {"type": "boolean", "description": "false: waits for state confirm, or its transport is paused"},
     "waits_for": {"type": "array", "items": {"type": "string"}, "description": "One sentence each: what a person should do"},
     "counts": {"type": "object", "description": "users, held, provider_tasks, accepted_since_start; invitations_ and mails_ with the name of a state", "additionalProperties": {"type": "integer"}},
@@ -409,7 +409,8 @@ constexpr std::string_view text = R"json({
     "transports": {"type": "array", "items": {"$ref": "#/components/schemas/Transport"}},
     "sources": {"type": "array", "items": {"$ref": "#/components/schemas/Source"}},
     "identities": {"type": "array", "items": {"type": "object", "properties": {
-      "name": {"type": "string"}, "plugin": {"type": "string"}, "state": {"type": "string"}, "waiting": {"type": "integer"}, "detail": {"type": "string"}}}}}},
+      "name": {"type": "string"}, "plugin": {"type": "string"}, "state": {"type": "string", "enum": ["ready", "failing", "refusing"], "description": "failing: cannot do it now, tried again; refusing: something was refused for good"},
+      "waiting": {"type": "integer", "description": "Accounts and removals that are owed to it"}, "retry_at": {"type": ["string", "null"], "format": "date-time"}, "detail": {"type": "string"}}}}}},
 "OpenApi": {
   "type": "object", "required": ["openapi", "info", "paths"], "additionalProperties": true,
   "properties": {"openapi": {"type": "string"}, "info": {"type": "object"}, "paths": {"type": "object"}}}

@@ -16,6 +16,8 @@ using core::HttpResponse;
 
 namespace {
 
+constexpr std::chrono::hours next_looked_for{24 * 366};
+
 std::optional<std::int64_t> number_of(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -32,6 +34,19 @@ std::optional<std::uint64_t> cursor_of(const Call& call) {
   return static_cast<std::uint64_t>(*number);
 }
 
+json::object identity_json(const Desk& desk, const store::tasks::Health& health) {
+  std::string detail;
+  if (health.refused > 0) detail = fmt::format("{} refused for good, for a person to look at; ", health.refused);
+  if (health.failing > 0) detail += fmt::format("{} failed so far; ", health.failing);
+  if (!detail.empty()) detail += "last word: " + (health.detail.empty() ? "none" : health.detail);
+  return json::object{{"name", desk.identity},
+                      {"plugin", desk.identity_plugin},
+                      {"state", health.failing > 0 ? "failing" : health.refused > 0 ? "refusing" : "ready"},
+                      {"waiting", health.waiting},
+                      {"retry_at", health.retry_at ? json::value(model::to_utc_text(*health.retry_at)) : nullptr},
+                      {"detail", detail}};
+}
+
 awaitable<json::object> status_json(Desk* desk) {
   const auto counts = co_await desk->queries.counts();
   const auto held_batches = co_await desk->batches.list(model::BatchState::held, std::nullopt, 20);
@@ -40,19 +55,21 @@ awaitable<json::object> status_json(Desk* desk) {
   const auto delivery = desk->delivery.status();
   json::object numbers{{"users", counts.users},
                        {"held", counts.held},
-                       {"provider_tasks", counts.provider_tasks},
+                       {"provider_tasks", counts.provider.waiting},
                        {"accepted_since_start", delivery.accepted}};
   for (const auto& [state, n] : counts.invitations) numbers["invitations_" + state] = n;
   for (const auto& [state, n] : counts.deliveries) numbers["mails_" + state] = n;
   json::array waits;
   if (!desk->gate.held().empty())
     waits.emplace_back(desk->gate.held() + " Look at the plan (invitectl plan show), then: invitectl state confirm");
-  for (const auto& batch : held_batches) waits.emplace_back(service::held_sentence(batch));
   for (const auto& source : desk->gate.unread_sources())
     waits.emplace_back("The source " + source + " is being read for the first time since the start.");
   if (delivery.paused)
     waits.emplace_back(
         fmt::format("The transport is paused for {} s: {}", delivery.resumes_in.count() / 1'000, delivery.trouble));
+  // What a person has not decided yet holds up nobody else.
+  const bool ready = waits.empty();
+  for (const auto& batch : held_batches) waits.emplace_back(service::held_sentence(batch));
   json::array parked;
   for (const auto& view : held) {
     parked.push_back(json::object{{"invitation", view.invitation.key.text()},
@@ -67,9 +84,14 @@ awaitable<json::object> status_json(Desk* desk) {
                                       {"state", transport.in_use && delivery.paused ? "paused" : "ready"},
                                       {"in_use", transport.in_use},
                                       {"outstanding", transport.in_use ? delivery.outstanding : 0},
-                                      {"retry_at", nullptr},
+                                      {"retry_at", transport.in_use && delivery.paused
+                                                       ? json::value(model::to_utc_text(now + delivery.resumes_in))
+                                                       : json::value(nullptr)},
                                       {"detail", transport.in_use ? delivery.trouble : std::string()}});
   }
+  json::value next = nullptr;
+  const auto soonest = co_await desk->queries.plan(now + next_looked_for, std::nullopt, 1);
+  if (!soonest.items.empty()) next = plan_item_json(soonest.items.front());
   json::array sources;
   for (const auto& source : desk->fetching.status()) sources.push_back(source_json(source));
   co_return json::object{{"version", desk->version},
@@ -77,19 +99,15 @@ awaitable<json::object> status_json(Desk* desk) {
                          {"zone", desk->policies.organisation().zone},
                          {"now", model::to_utc_text(now)},
                          {"started_at", model::to_utc_text(desk->started_at)},
-                         {"ready", waits.empty()},
+                         {"ready", ready},
                          {"sending", desk->gate.open() && !delivery.paused},
                          {"waits_for", std::move(waits)},
                          {"counts", std::move(numbers)},
                          {"held", std::move(parked)},
-                         {"next", nullptr},
+                         {"next", std::move(next)},
                          {"transports", std::move(transports)},
                          {"sources", std::move(sources)},
-                         {"identities", json::array{json::object{{"name", desk->identity},
-                                                                 {"plugin", desk->identity_plugin},
-                                                                 {"state", "ready"},
-                                                                 {"waiting", counts.provider_tasks},
-                                                                 {"detail", ""}}}}};
+                         {"identities", json::array{identity_json(*desk, counts.provider)}}};
 }
 
 awaitable<HttpResponse> show_status(Desk* desk, Call) {

@@ -302,7 +302,7 @@ boost::asio::awaitable<Counts> Queries::counts() {
     counts.users = store::users::count(db);
     for (auto& [state, n] : store::invitations::count_by_state(db)) counts.invitations[state] = n;
     for (auto& [state, n] : store::deliveries::count_open(db)) counts.deliveries[state] = n;
-    counts.provider_tasks = store::tasks::count(db);
+    counts.provider = store::tasks::health(db);
     counts.held = store::invitations::count_held(db);
     return counts;
   });

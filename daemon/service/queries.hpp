@@ -17,6 +17,7 @@
 #include "service/what_if.hpp"
 #include "store/audit.hpp"
 #include "store/store.hpp"
+#include "store/tasks.hpp"
 
 namespace invited::service {
 
@@ -74,7 +75,7 @@ struct Counts {
   std::int64_t users = 0;
   std::map<std::string, std::int64_t> invitations;
   std::map<std::string, std::int64_t> deliveries;
-  std::int64_t provider_tasks = 0;
+  store::tasks::Health provider;
   std::int64_t held = 0;
 };
 

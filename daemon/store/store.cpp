@@ -89,13 +89,14 @@ void Store::run_thread() {
 }
 
 void Store::run_batch(std::deque<Job> batch) {
-  const auto writers = std::stable_partition(batch.begin(), batch.end(), [](const Job& job) { return !job.writes; });
-  std::deque<Job> readers(std::make_move_iterator(batch.begin()), std::make_move_iterator(writers));
-  batch.erase(batch.begin(), writers);
+  // By hand: std::stable_partition moves handlers through a buffer, which theirs (Boost 1.81) never comes back from.
+  std::deque<Job> readers;
+  std::deque<Job> writers;
+  for (Job& job : batch) (job.writes ? writers : readers).push_back(std::move(job));
   answer_together(readers);
   complete(readers);
-  commit_together(batch);
-  complete(batch);
+  commit_together(writers);
+  complete(writers);
 }
 
 void Store::answer_together(std::deque<Job>& batch) {

@@ -77,8 +77,17 @@ void drop(Db& db, const Id& user, model::ProviderTaskKind kind) {
   db.run("DELETE FROM provider_tasks WHERE user = ? AND kind = ?", user, model::to_text(kind));
 }
 
-std::int64_t count(Db& db) {
-  return db.integer("SELECT count(*) FROM provider_tasks").value_or(0);
+Health health(Db& db) {
+  Health health;
+  health.waiting = db.integer("SELECT count(*) FROM provider_tasks").value_or(0);
+  health.refused = db.integer("SELECT count(*) FROM provider_tasks WHERE next_at IS NULL").value_or(0);
+  health.failing =
+      db.integer("SELECT count(*) FROM provider_tasks WHERE failures > 0 AND next_at IS NOT NULL").value_or(0);
+  if (const auto at = db.integer("SELECT min(next_at) FROM provider_tasks WHERE failures > 0 AND next_at IS NOT NULL"))
+    health.retry_at = Instant{core::Milliseconds{*at}};
+  auto& newest = db.prepare("SELECT detail FROM provider_tasks WHERE failures > 0 ORDER BY key DESC LIMIT 1");
+  if (newest.executeStep()) health.detail = newest.getColumn(0).getString();
+  return health;
 }
 
 }  // namespace invited::store::tasks

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,6 +26,15 @@ void postpone(Db& db, const Id& key, std::optional<Instant> next_at, std::string
 void move_up(Db& db, const Id& user, model::ProviderTaskKind kind, Instant at);
 void done(Db& db, const Id& key);
 void drop(Db& db, const Id& user, model::ProviderTaskKind kind);
-[[nodiscard]] std::int64_t count(Db& db);
+
+// How the provider does: what is owed to it, and what of that it has failed or refused.
+struct Health {
+  std::int64_t waiting = 0;  // all of it
+  std::int64_t failing = 0;  // failed before, tried again
+  std::int64_t refused = 0;  // refused for good, for a person to look at
+  std::optional<Instant> retry_at;
+  std::string detail;  // the provider's word about the newest failed one
+};
+[[nodiscard]] Health health(Db& db);
 
 }  // namespace invited::store::tasks

@@ -148,11 +148,28 @@ TEST_CASE("the status counts, and names what is held and what sending waits for"
   CHECK(status.text("/counts/invitations_sent") == "1");
   CHECK(status.text("/held/0/user") == "2");
   CHECK(status.text("/held/0/detail") == "550 no such mailbox");
+  CHECK(status.text("/next/user") == "1");
+  CHECK(status.text("/next/action") == "expire");
   office.gate.hold("The state folder was copied.");
   const auto held = office.ask("GET", "/v1/status");
   CHECK(held.text("/sending") == "false");
   CHECK_THAT(held.text("/waits_for/0"),
              Contains("The state folder was copied.") && Contains("invitectl state confirm"));
+}
+
+TEST_CASE("the status says how the identity provider does, and when it is asked again") {
+  Office office;
+  REQUIRE(office.ask("POST", "/v1/domains", R"({"name":"verified.example","method":"assertion"})", an_admin()).status ==
+          201);
+  CHECK(office.ask("GET", "/v1/status").text("/identities/0/state") == "ready");
+  office.provider.away = true;
+  office.add(R"({"user_id":"14","name":"Verified","login_email":"e@verified.example"})");
+  office.call(office.work_off());
+  const auto status = office.ask("GET", "/v1/status");
+  CHECK(status.text("/identities/0/state") == "failing");
+  CHECK(status.text("/identities/0/waiting") == "1");
+  CHECK_THAT(status.text("/identities/0/detail"), Contains("1 failed so far; last word: "));
+  CHECK(status.text("/identities/0/retry_at") > "2026-11-30T10:00:00Z");
 }
 
 TEST_CASE("an operator confirms the state: durable first, then mails go") {

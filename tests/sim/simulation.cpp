@@ -595,9 +595,10 @@ private:
     if (!running_) return;
     world_.touched_all();
     world_.domains.erase("verified.example");
-    call<core::Result<void>>(running_->domains->remove("verified.example", by_operator_), [this](const auto& result) {
-      world_.log(fmt::format("operator: removes a domain: {}", result ? "ok" : result.error().code));
-    });
+    call<core::Result<model::Domain>>(
+        running_->domains->remove("verified.example", by_operator_), [this](const auto& result) {
+          world_.log(fmt::format("operator: removes a domain: {}", result ? "ok" : result.error().code));
+        });
   }
 
   void prove_domain() {
