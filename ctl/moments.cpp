@@ -1,11 +1,11 @@
 #include "moments.hpp"
 
-#include <date/date.h>
-#include <date/tz.h>
+#include <cctz/civil_time.h>
 #include <fmt/format.h>
 
 #include <cmath>
-#include <sstream>
+#include <filesystem>
+#include <system_error>
 
 #include "text.hpp"
 
@@ -13,22 +13,21 @@ namespace invited::ctl {
 
 namespace {
 
-std::string known_zone(std::string_view wanted, bool utc) {
-  if (utc) return "Etc/UTC";
-  try {
-    if (!wanted.empty()) return date::locate_zone(std::string(wanted))->name();
-  } catch (const std::runtime_error&) {
-    // A zone this machine does not know: its own is the next best.
-  }
-  try {
-    return date::current_zone()->name();
-  } catch (const std::runtime_error&) {
-    return "Etc/UTC";
-  }
+// The name of this machine's zone, as the link /etc/localtime tells it.
+std::string zone_of_machine() {
+  std::error_code error;
+  const std::string target = std::filesystem::read_symlink("/etc/localtime", error).string();
+  constexpr std::string_view folder = "/zoneinfo/";
+  const auto at = target.find(folder);
+  return at == std::string::npos ? std::string() : target.substr(at + folder.size());
 }
 
-std::string format_in(const std::string& zone, const char* format, core::Instant instant) {
-  return date::format(format, date::make_zoned(zone, date::floor<std::chrono::seconds>(instant)));
+// A zone that this machine does not know: its own is the next best.
+cctz::time_zone known_zone(std::string_view wanted, bool utc) {
+  cctz::time_zone zone;
+  if (!utc && !wanted.empty() && cctz::load_time_zone(std::string(wanted), &zone)) return zone;
+  if (const std::string own = zone_of_machine(); !utc && !own.empty() && cctz::load_time_zone(own, &zone)) return zone;
+  return cctz::load_time_zone("Etc/UTC", &zone) ? zone : cctz::utc_time_zone();
 }
 
 }  // namespace
@@ -37,21 +36,19 @@ Moments::Moments(std::string_view zone, bool utc, core::Instant now) : zone_(kno
 
 std::optional<core::Instant> Moments::parse(std::string_view text) {
   if (text.size() < 20 || text.back() != 'Z' || text[10] != 'T') return std::nullopt;
-  std::istringstream in{std::string(text)};
   core::Instant instant;
-  in >> date::parse("%FT%TZ", instant);
-  if (in.fail()) return std::nullopt;
+  if (!cctz::parse("%Y-%m-%dT%H:%M:%E*SZ", std::string(text), cctz::utc_time_zone(), &instant)) return std::nullopt;
   return instant;
 }
 
 std::string Moments::instant(std::string_view text) const {
   const auto at = parse(text);
-  return at ? format_in(zone_, "%F %R %Ez", *at) : std::string(text);
+  return at ? cctz::format("%Y-%m-%d %H:%M %Ez", *at, zone_) : std::string(text);
 }
 
 std::string Moments::instant_with_distance(std::string_view text) const {
   const auto at = parse(text);
-  return at ? fmt::format("{} ({})", format_in(zone_, "%a %F %R %Ez", *at), distance(text)) : std::string(text);
+  return at ? fmt::format("{} ({})", cctz::format("%a %Y-%m-%d %H:%M %Ez", *at, zone_), distance(text)) : std::string(text);
 }
 
 std::string Moments::distance(std::string_view text) const {
@@ -72,10 +69,9 @@ std::string Moments::distance(std::string_view text) const {
 }
 
 std::string Moments::day(std::string_view local) {
-  std::istringstream in{std::string(local.substr(0, 10))};
-  date::sys_days day;
-  in >> date::parse("%F", day);
-  return in.fail() ? std::string(local) : date::format("%a %F", day);
+  std::chrono::sys_seconds midnight;
+  const bool known = cctz::parse("%Y-%m-%d", std::string(local.substr(0, 10)), cctz::utc_time_zone(), &midnight);
+  return known ? cctz::format("%a %Y-%m-%d", midnight, cctz::utc_time_zone()) : std::string(local);
 }
 
 std::string Moments::hour(std::string_view local) {
@@ -84,11 +80,11 @@ std::string Moments::hour(std::string_view local) {
 
 std::string Moments::local(std::string_view text) const {
   const auto at = parse(text);
-  return at ? format_in(zone_, "%FT%R", *at) : std::string();
+  return at ? cctz::format("%Y-%m-%dT%H:%M", *at, zone_) : std::string();
 }
 
 std::string Moments::zone() const {
-  return zone_;
+  return zone_.name();
 }
 
 }  // namespace invited::ctl

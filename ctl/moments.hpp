@@ -2,6 +2,8 @@
 // organisation's clock, with the offset beside it.
 #pragma once
 
+#include <cctz/time_zone.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,7 +34,7 @@ public:
   [[nodiscard]] static std::optional<core::Instant> parse(std::string_view text);
 
 private:
-  std::string zone_;
+  cctz::time_zone zone_;
   core::Instant now_;
 };
 

@@ -1,11 +1,10 @@
 #include "api/request.hpp"
 
-#include <date/date.h>
-
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <charconv>
+#include <chrono>
 #include <optional>
 
 namespace invited::api {
@@ -78,7 +77,7 @@ bool is_date(std::string_view text) {
            std::from_chars(text.data() + at, end, out).ec == std::errc();
   };
   return number(0, 4, year) && number(5, 2, month) && number(8, 2, day) &&
-         date::year_month_day(date::year(year), date::month(month), date::day(day)).ok();
+         std::chrono::year_month_day(std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)).ok();
 }
 
 std::string where_of(const Argument& argument) {

@@ -40,7 +40,7 @@ std::string title_of(unsigned status) {
     case 503:
       return "Not possible now";
     default:
-      return "Something went wrong inside the daemon";
+      return status < 500 ? "The request is not well formed" : "Something went wrong inside the daemon";
   }
 }
 

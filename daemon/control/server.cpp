@@ -43,6 +43,13 @@ core::HttpServerLimits limits_of(const Desk& desk) {
   };
   limits.body_time = core::Milliseconds{120'000};
   limits.connections = 256;
+  limits.refusal = [](unsigned status, std::string_view text) {
+    const std::string code = status == 413   ? "too_large"
+                             : status == 503 ? "too_many_connections"
+                             : status == 500 ? "internal"
+                                             : "not_understood";
+    return problem(status, code, std::string(text));
+  };
   return limits;
 }
 

@@ -289,6 +289,10 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
   std::time_t date_second = -1;
   std::string date_text;
 
+  [[nodiscard]] HttpResponse refused(unsigned status, std::string_view text) const {
+    return limits.refusal ? limits.refusal(status, text) : plain_answer(status, text);
+  }
+
   Result<std::string> listen_on(Descriptor descriptor, std::filesystem::path socket_file) {
     Listener listener;
     listener.acceptor = std::make_shared<Acceptor>(executor);
@@ -358,7 +362,7 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
                       (count != by_peer.end() && count->second >= limits.connections_per_peer);
     if (full) {
       // Said in one go and without waiting: a connection too many must not cost a coroutine.
-      const HttpResponse answer = plain_answer(503, "There are too many connections. Try again later.");
+      const HttpResponse answer = refused(503, "There are too many connections. Try again later.");
       const std::string text = head_of(answer, Framing::length, false, 11, date()) + answer.body;
       [[maybe_unused]] const ssize_t sent =
           ::send(socket.native_handle(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -473,7 +477,7 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
   }
 
   static asio::awaitable<void> refuse(ConnectionPtr connection, Refusal refusal, bool head_only) {
-    HttpResponse answer = plain_answer(refusal.status, refusal.reason);
+    HttpResponse answer = connection->server->refused(refusal.status, refusal.reason);
     std::string head = head_of(answer, Framing::length, false, 11, connection->server->date());
     if (head_only) answer.body.clear();
     auto sending = send_whole(connection, std::move(head), std::move(answer.body));
@@ -584,7 +588,7 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
       if (failure) {
         if (server->scope.stopping()) co_return;
         server->on_error(failure);
-        answer = plain_answer(500, "Something went wrong here. It has been logged.");
+        answer = connection->server->refused(500, "Something went wrong here. It has been logged.");
       }
 
       const unsigned version = parser->get().version();

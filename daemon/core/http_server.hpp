@@ -42,6 +42,8 @@ struct HttpServerLimits {
   Milliseconds idle_time{60'000};         // between two requests
   std::size_t connections = 1024;         // one more is told 503 and closed
   std::size_t connections_per_peer = 64;  // by uid, IPv4 address or IPv6 /64
+  // Words what is said without the handler (a body over the limit, what is not HTTP); plain text if empty.
+  std::function<HttpResponse(unsigned status, std::string_view text)> refusal;
 };
 
 class HttpServer {

@@ -263,7 +263,9 @@ Decision decide(const Facts& facts) {
   const auto pending = [](const Facts& of) {
     return of.employment != nullptr && of.employment->review == ReviewState::pending;
   };
-  const bool in_review = pending(facts) && (facts.asked || pending(hire));
+  // After a rejection it is the next hire's approval that counts, for whoever asks, too.
+  const bool rejected = facts.employment != nullptr && facts.employment->review == ReviewState::rejected;
+  const bool in_review = rejected ? pending(hire) : pending(facts) && (facts.asked || pending(hire));
   const bool allowed = domain_allowed(facts.policy, facts.user.login_email_domain);
   // A link that is out lives to its end, whatever holds back the next mail.
   if (mail_out && !facts.asked && (in_review || !allowed)) return open_offer(facts, std::move(chain));

@@ -325,8 +325,11 @@ EmploymentChange take_employment(Db& db, Planner& planner, const Fields& fields,
   model::Employment& e = *employment;
   const model::Employment before = e;
   if (start) e.start_date = *start;
-  if (end_present) e.end_date = end;
-  if (const std::string* text = fields.find("employment_template")) e.employment_template = *text;
+  // Of a withdrawn employment an export says nothing: what it leaves empty clears nothing when it comes back.
+  const bool cells_clear = made_now || start || !e.withdrawn;
+  if (end_present && (end || cells_clear)) e.end_date = end;
+  if (const std::string* text = fields.find("employment_template"); text != nullptr && (!text->empty() || cells_clear))
+    e.employment_template = *text;
   if (withdrawn) e.withdrawn = *withdrawn;
   if (!made_now && e.employment_template != before.employment_template) {
     if (change_flow(planner.policies(), e, in_review.value_or(false))) note_entered_by(e, actor);

@@ -97,8 +97,8 @@ model::Facts Planner::facts(const Loaded& loaded, Instant now, bool asked) const
     return of == nullptr ? std::nullopt : of->leaver_days;
   };
   if (loaded.employment) {
-    if (loaded.employment->review == model::ReviewState::pending)
-      review_open = model::standing(policies_->flows().of(loaded.employment->flow), loaded.approvals).open();
+    if (const auto& reviewed = under_review(loaded); reviewed->review == model::ReviewState::pending)
+      review_open = model::standing(policies_->flows().of(reviewed->flow), loaded.approvals).open();
     leaver_days = leaver_days_of(*loaded.employment);
     if (loaded.next) next_leaver_days = leaver_days_of(*loaded.next);
   }

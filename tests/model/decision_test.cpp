@@ -344,6 +344,27 @@ TEST_CASE("W3 nothing is sent before the last approval, however late it is and w
   CHECK(brief(world) == "review now in_review");
 }
 
+TEST_CASE("W3 after a rejection nobody is sent anything before the next hire's last approval, asked for or not") {
+  World world;
+  world.employment->review = ReviewState::rejected;
+  world.employment->end_date = day("2026-12-10");
+  Employment next;
+  next.start_date = day("2026-12-20");
+  next.hire_open = true;
+  for (const bool verified : {false, true}) {
+    for (const bool asked : {false, true}) {
+      world.domain_verified = verified;
+      world.asked = asked;
+      Facts facts = world.facts();
+      facts.next = &next;
+      next.review = ReviewState::pending;
+      CHECK(brief(world, decide(facts)) == "review now in_review");
+      next.review = ReviewState::approved;
+      CHECK((decide(facts).action == Action::send || decide(facts).action == Action::connect));
+    }
+  }
+}
+
 TEST_CASE("W3 with the last approval W1 or W2 is applied at that moment") {
   World world;
   world.offer(InvitationState::draft);

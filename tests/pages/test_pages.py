@@ -235,6 +235,7 @@ class Scanners(LivePages):
         for _ in range(3):
             for method in ("HEAD", "GET"):
                 self.assertEqual(daemon.browse(method, link, headers={"User-Agent": "scanner"})[0], 200)
+        self.assertEqual(self.everything(), before, "HEAD and GET change nothing")
         form = harness.form_of(daemon.browse("GET", link)[2])
         for fields in ({}, {"do": "confirm"}, {**form, "nonce": ""}, {**form, "nonce": form["nonce"][:-1]}):
             daemon.browse("POST", link, fields)

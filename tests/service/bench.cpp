@@ -1,8 +1,7 @@
 #include "service/bench.hpp"
 
-#include <date/date.h>
+#include <cctz/time_zone.h>
 
-#include <sstream>
 #include <stdexcept>
 
 #include "store/accounts.hpp"
@@ -16,10 +15,9 @@ namespace invited::test {
 namespace {
 
 core::Instant instant(const std::string& utc) {
-  std::istringstream in(utc);
   core::Instant at;
-  in >> date::parse("%FT%TZ", at);
-  if (in.fail()) throw std::invalid_argument("not a time: " + utc);
+  if (!cctz::parse("%Y-%m-%dT%H:%M:%E*SZ", utc, cctz::utc_time_zone(), &at))
+    throw std::invalid_argument("not a time: " + utc);
   return at;
 }
 

@@ -70,9 +70,10 @@ boost::asio::awaitable<std::vector<model::RowResult>> rows_of_export(store::Stor
                                                                      std::shared_ptr<const model::Policies> policies,
                                                                      service::Intake* intake) {
   std::vector<model::SourceItem> rows;
+  const model::UserFilter everybody;
   std::optional<Id> after;
   do {
-    auto piece = co_await service::export_piece(store, policies.get(), {}, after);
+    auto piece = co_await service::export_piece(store, policies.get(), everybody, after);
     for (model::SourceRecord& record : piece.records) {
       std::erase_if(record.fields, [](const auto& field) {
         return field.first == "company_name" || field.first == "authorised_company_names";

@@ -17,6 +17,7 @@ import os
 import pathlib
 import pwd
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -180,6 +181,14 @@ class Office:
         self.traffic.append({"operation": operation.id, "path": specimen.path, "query": query, "type": media, "body": body, "status": answer.status,
                              "answer_type": answer.headers["Content-Type"], "answer": text})
         return answer.status, text
+
+    def ask_too_much(self, peer):
+        """What is refused before anybody looks at it is a problem like any other; a file may be larger."""
+        of = {operation.id: operation for operation in self.operations}
+        status, text = self.ask(of["user.add"], Specimen(body={"user_id": "x" * 2**21}), peer)
+        assert (status, json.loads(text)["code"]) == (413, "too_large"), text
+        status, text = self.ask(of["plan.with"], Specimen(query={"file_name": "people.csv"}, content=self.people() + "\n" * 2**21), peer)
+        assert status == 202, text
 
     def run(self, operation, specimen, peer, dry_run=False):
         """The same through invitectl: (exit code, what it wrote)."""
@@ -474,6 +483,7 @@ class EveryCommand(OfficeCase):
         for operation in office.operations:
             with self.subTest(operation.id):
                 self.over_http(operation)
+        office.ask_too_much(self.peers[-1])
         self.check_traffic()
 
     def over_http(self, operation):
@@ -627,6 +637,17 @@ class Description(OfficeCase):
                     if name != "dry_run":
                         self.assertTrue(help_text)
                         self.assertIn(help_text, text, name)
+
+    def test_the_page_about_the_socket_shows_requests_that_work(self):
+        page = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "control-api.md").read_text(encoding="utf-8")
+        requests = re.findall(r"^\$ (curl .*)$", page, re.MULTILINE)
+        self.assertGreater(len(requests), 2)
+        for request in requests:
+            with self.subTest(request):
+                command = [word.replace("/run/invited/control.sock", str(self.office.daemon.socket)) for word in shlex.split(request)]
+                done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIsInstance(json.loads(done.stdout), dict)
 
     def test_the_description_is_without_a_finding_of_the_linter(self):
         packages = npm_packages.installed(OPENAPI, harness.BUILD)
