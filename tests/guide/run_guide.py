@@ -243,8 +243,11 @@ class Runner:
     def settle(self):
         """Until what the last step set off is done: what is on its way now, not what is planned."""
         def busy():
-            listed = self.daemon.run("invitation", "list", "--all", "-o", "ndjson")
-            return listed.returncode == 0 and any(self.on_its_way(harness.json.loads(line)) for line in listed.stdout.splitlines())
+            for noun, on_its_way in (("invitation", self.on_its_way), ("user", self.sign_in_mail_on_its_way)):
+                listed = self.daemon.run(noun, "list", "--all", "-o", "ndjson")
+                if listed.returncode == 0 and any(on_its_way(harness.json.loads(line)) for line in listed.stdout.splitlines()):
+                    return True
+            return False
         if self.daemon.running():
             self.daemon.wait_for("everything on its way to arrive", lambda: not busy())
 
@@ -254,6 +257,10 @@ class Runner:
             return False
         state = (invitation["delivery"] or {}).get("state")
         return invitation["state"] == "verified" or (invitation["state"] == "released" and state in (None, "queued", "claimed"))
+
+    @staticmethod
+    def sign_in_mail_on_its_way(user):
+        return (user.get("sign_in_mail") or {}).get("state") in ("queued", "claimed")
 
     def act(self, step):
         verb, _, rest = step.words.partition(" ")

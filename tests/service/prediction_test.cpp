@@ -89,7 +89,7 @@ public:
 
   [[nodiscard]] std::size_t acts() const { return acts_; }
   [[nodiscard]] std::size_t foretold() const { return foretold_.size(); }  // people whose next act came as `why` said
-  [[nodiscard]] const std::string& record() const { return record_; }  // of the first of whom something was not
+  [[nodiscard]] const std::string& record() const { return record_; }      // of the first of whom something was not
 
 private:
   // ---- chance
