@@ -6,6 +6,7 @@
 
 #include "control/office.hpp"
 #include "core/http_client.hpp"
+#include "core/http_fixture.hpp"
 #include "support/temp_folder.hpp"
 
 using namespace invited;
@@ -68,9 +69,11 @@ TEST_CASE("over the socket the kernel says who it is, and requests, errors and s
     CHECK(last.at("event") == "done");
     CHECK(last.at("counts").at("created") == 20'000);
 
-    core::ClientRequest large{.method = "POST", .target = "/v1/users", .body = std::string(1'100'000, ' ')};
-    const auto refused = client.send(large);
-    CHECK((!refused || refused->status == 413));
+    RawClient large(folder / "control.sock");
+    large.say("POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1100000\r\n\r\n");
+    const RawAnswer refused = large.answer();
+    CHECK(refused.status == 413);
+    CHECK(json::parse(refused.body).at("code") == "too_large");
   }
   CHECK(office.audit("user:15").front().actor == control::actor_of(peer(::getuid(), {})));
 }

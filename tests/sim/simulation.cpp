@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 
 #include "sim/running.hpp"
@@ -316,7 +317,10 @@ private:
   void take_back(Person& person, asio::awaitable<core::Result<void>> task, const char* what, bool ends) {
     call<core::Result<void>>(std::move(task), [this, &person, what, ends](const auto& result) {
       world_.log(fmt::format("operator: {} {}: {}", what, person.id, result ? "ok" : result.error().code));
-      if (!result) return;
+      // Of several employments another one may be meant.
+      const bool one_only = std::none_of(person.handed.begin(), person.handed.end(),
+                                         [](const Version& version) { return version.end.has_value(); });
+      if (!result || !one_only) return;
       person.approval_asked = false;
       person.steps_asked.clear();
       if (ends) world_.all_over(person);
