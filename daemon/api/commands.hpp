@@ -84,16 +84,16 @@ struct Command {
   std::string_view help;         // one line
   std::string_view description;  // more, for the verb's own help and the OpenAPI description
   std::vector<Argument> arguments;
-  bool changes = false;  // then the query parameter dry_run=true gives the same answer without effect
-  bool confirm = false;  // cannot be taken back, or reaches many: invitectl asks, or wants --yes
+  bool changes = false;                // then the query parameter dry_run=true gives the same answer without effect
+  bool confirm = false;                // cannot be taken back, or reaches many: invitectl asks, or wants --yes
   std::string_view confirm_only = {};  // "method=assertion": asks only when this field has this value
   Answer answer = Answer::object;
   std::string_view schema;
   std::vector<unsigned> statuses{200};
   std::vector<Column> columns;
-  std::string_view bulk;  // without its positional this verb is the bulk command of that id
+  std::string_view bulk;            // without its positional this verb is the bulk command of that id
   std::string_view with_file = {};  // with a file (its raw argument, as an option) this verb is the command of that id
-  bool in_cli = true;     // false: a step that invitectl takes by itself
+  bool in_cli = true;               // false: a step that invitectl takes by itself
 
   [[nodiscard]] const Argument* argument(std::string_view field) const;  // by its name on the wire
 };

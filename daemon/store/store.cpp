@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-#include <algorithm>
 #include <boost/asio/post.hpp>
-#include <iterator>
 
 namespace invited::store {
 

@@ -29,7 +29,7 @@ std::string commands_document() {
   std::string text =
       "## Commands\n"
       "\n"
-      "This part is printed from the command table in `daemon/api/commands.cpp`; after a change there, replace it by "
+      "This part is printed from the command table in `daemon/api/commands_*.cpp`; after a change there, replace it by "
       "what "
       "`print_commands` prints.\n"
       "\n"
