@@ -63,8 +63,7 @@ int run_batch(Session& session, const Output& output, const Invocation& call) {
   if (!call.settings.dry_run && text_of(batch, "state") == "held") {
     if (output.people()) output.remark(text_of(batch, "detail"));
     const std::string what = spoken_batch_counts(*waiting);
-    confirm(call.settings,
-            release ? what + ": carried out now." : what + ": discarded, none of it will happen.",
+    confirm(call.settings, release ? what + ": carried out now." : what + ": discarded, none of it will happen.",
             std::to_string(count));
   }
   const auto started = session.ask(*call.command, request_for(*call.command, call.values, call.settings.dry_run));

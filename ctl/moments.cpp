@@ -48,7 +48,8 @@ std::string Moments::instant(std::string_view text) const {
 
 std::string Moments::instant_with_distance(std::string_view text) const {
   const auto at = parse(text);
-  return at ? fmt::format("{} ({})", cctz::format("%a %Y-%m-%d %H:%M %Ez", *at, zone_), distance(text)) : std::string(text);
+  return at ? fmt::format("{} ({})", cctz::format("%a %Y-%m-%d %H:%M %Ez", *at, zone_), distance(text))
+            : std::string(text);
 }
 
 std::string Moments::distance(std::string_view text) const {

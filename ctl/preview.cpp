@@ -45,7 +45,8 @@ public:
 
   void finish(const JobEnd& end) {
     if (output_.format() == Format::json)
-      output_.line(fmt::format("{}],\"counts\":{}}}", count_ == 0 ? "{\"changes\":[" : "", json::serialize(end.counts)));
+      output_.line(
+          fmt::format("{}],\"counts\":{}}}", count_ == 0 ? "{\"changes\":[" : "", json::serialize(end.counts)));
     if (output_.format() == Format::ndjson) output_.line(json::serialize(json::object{{"counts", end.counts}}));
     if (!output_.people()) return;
     output_.line(count_ == 0 ? std::string("Nothing would happen that does not happen anyway")
@@ -75,9 +76,9 @@ private:
   }
 
   void show(const json::value& change) const {
-    output_.line(output_.paint(
-        Ink::bold, fmt::format("{}  {}  (line {}, {})", text_of(change, "user"), text_of(change, "name"),
-                               number_of(change, "line"), text_of(change, "result"))));
+    output_.line(
+        output_.paint(Ink::bold, fmt::format("{}  {}  (line {}, {})", text_of(change, "user"), text_of(change, "name"),
+                                             number_of(change, "line"), text_of(change, "result"))));
     acts(change, "before");
     acts(change, "after");
     output_.line();

@@ -56,8 +56,9 @@ public:
     out_.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     out_.flush();
     if (!out_) {
-      throw Failure(exit_failed, "not_written", fmt::format("{} cannot be written: {}", (root_ / name).string(),
-                                                            std::generic_category().message(errno)));
+      throw Failure(
+          exit_failed, "not_written",
+          fmt::format("{} cannot be written: {}", (root_ / name).string(), std::generic_category().message(errno)));
     }
     if (name == "summary.txt") text_ += bytes;
     if (name == "summary.json") json_ += bytes;

@@ -308,9 +308,8 @@ void Daemon::make_services() {
       std::make_unique<service::Bulk>(*store_, clock_, planner_, std::chrono::minutes{config_.limits.cooldown_minutes});
   queries_ = std::make_unique<service::Queries>(*store_, clock_, planner_);
   links_ = std::make_unique<service::Links>(*store_, clock_, planner_, *tokens_, config_.limits.new_links_per_hour);
-  self_service_ =
-      std::make_unique<service::SelfService>(*store_, clock_, planner_, *tokens_, config_.web.base_url,
-                                             std::chrono::minutes{config_.limits.self_service_minutes});
+  self_service_ = std::make_unique<service::SelfService>(*store_, clock_, planner_, *tokens_, config_.web.base_url,
+                                                         std::chrono::minutes{config_.limits.self_service_minutes});
   rehearsals_ = std::make_unique<Rehearsals>(config_, options_.config_file, *store_, clock_, scope_, executor);
   jobs_ = std::make_unique<control::Jobs>(clock_, ids_, executor);
 
@@ -354,10 +353,8 @@ void Daemon::make_services() {
           },
       .rehearse = [this](control::RehearsalRequest request) { return rehearsals_->begin(std::move(request)); },
       .confirm_state = [this](std::string actor) { return confirm_state(std::move(actor)); },
-      .note =
-          [this](std::string actor, std::string action, std::string subject) {
-            return note(std::move(actor), std::move(action), std::move(subject));
-          },
+      .note = [this](std::string actor, std::string action,
+                     std::string subject) { return note(std::move(actor), std::move(action), std::move(subject)); },
   });
   control_ = std::make_unique<control::Server>(
       executor, *desk_,

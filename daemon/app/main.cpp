@@ -33,8 +33,7 @@ int run(int argc, char** argv) {
       "confirm-after", po::value<std::string>(&rehearsal.confirm_after)->value_name("LENGTH"),
       "rehearse: everybody confirms so long after the mail")(
       "seed", po::value<std::int64_t>(&rehearsal.seed)->value_name("N"), "rehearse: another number, other ids")(
-      "no-mails", "rehearse: leave the mails out")(
-      "version", "print the version")("help", "print this");
+      "no-mails", "rehearse: leave the mails out")("version", "print the version")("help", "print this");
   po::variables_map given;
   try {
     po::store(po::parse_command_line(argc, argv, options), given);

@@ -78,10 +78,15 @@ awaitable<void> clear_away(core::Clock* clock, pid_t child, fs::path folder) {
 
 std::vector<std::string> arguments_of(const control::RehearsalRequest& request, const fs::path& config_file,
                                       const fs::path& database) {
-  std::vector<std::string> arguments{"invited",  "--rehearse", "--config", config_file.string(), "--database",
-                                     database.string(), "--from", request.from, "--to", request.to, "--out", "-",
-                                     "--seed", std::to_string(request.seed)};
-  for (const std::string& outage : request.transport_down) arguments.insert(arguments.end(), {"--transport-down", outage});
+  std::vector<std::string> arguments{"invited",    "--rehearse",
+                                     "--config",   config_file.string(),
+                                     "--database", database.string(),
+                                     "--from",     request.from,
+                                     "--to",       request.to,
+                                     "--out",      "-",
+                                     "--seed",     std::to_string(request.seed)};
+  for (const std::string& outage : request.transport_down)
+    arguments.insert(arguments.end(), {"--transport-down", outage});
   if (!request.confirm_after.empty()) arguments.insert(arguments.end(), {"--confirm-after", request.confirm_after});
   if (!request.mails) arguments.emplace_back("--no-mails");
   return arguments;
@@ -95,9 +100,9 @@ struct Child {
 // This program again, with nothing of ours open but its two pipes' ends; its words go to our journal.
 core::Result<Child> start(const std::vector<std::string>& arguments) {
   const auto refuse = [](int error) {
-    return core::fail(core::ErrorKind::unavailable, "rehearsal_not_started",
-                      fmt::format("The rehearsal's process cannot be started: {}.",
-                                  std::generic_category().message(error)));
+    return core::fail(
+        core::ErrorKind::unavailable, "rehearsal_not_started",
+        fmt::format("The rehearsal's process cannot be started: {}.", std::generic_category().message(error)));
   };
   int ends[2] = {-1, -1};
   if (::pipe2(ends, O_CLOEXEC) != 0) return refuse(errno);

@@ -1,5 +1,5 @@
-// `invitectl rehearse` from the daemon's side: a consistent copy of the state, a child process that plays on it, and its
-// events as the answer's body.
+// `invitectl rehearse` from the daemon's side: a consistent copy of the state, a child process that plays on it, and
+// its events as the answer's body.
 //
 // Nothing of it is buffered: the child's pipe is read as fast as the client takes it. One rehearsal at a time; it ends
 // with its stream, and the copy goes with it. (docs/decisions/0009-rehearse.md)

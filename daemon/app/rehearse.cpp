@@ -70,8 +70,7 @@ std::optional<Instant> local_instant(std::string_view text, const std::string& z
 core::Result<rehearsal::Outage> outage_of(const std::string& text, const std::string& zone) {
   const auto at = text.find('@');
   const auto length = length_of(std::string_view(text).substr(0, at));
-  const auto from =
-      at == std::string::npos ? std::nullopt : local_instant(std::string_view(text).substr(at + 1), zone);
+  const auto from = at == std::string::npos ? std::nullopt : local_instant(std::string_view(text).substr(at + 1), zone);
   if (!length || !from)
     return core::fail(ErrorKind::invalid, "bad_outage",
                       fmt::format("\"{}\" is not an outage: give its length and when it begins, such as "
@@ -154,8 +153,7 @@ core::Result<rehearsal::Settings> rehearsal_settings(const control::RehearsalReq
   rehearsal::Settings settings;
   const auto from = model::parse_date(request.from);
   const auto to = model::parse_date(request.to);
-  if (!from || !to || model::days_between(*from, *to) < 0 ||
-      model::days_between(*from, *to) > longest_years * 366)
+  if (!from || !to || model::days_between(*from, *to) < 0 || model::days_between(*from, *to) > longest_years * 366)
     return core::fail(ErrorKind::invalid, "bad_range",
                       fmt::format("From \"{}\" to \"{}\" is not a range of days: give two days such as 2026-10-20 and "
                                   "2026-11-05, at most {} years apart.",

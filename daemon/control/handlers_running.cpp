@@ -41,7 +41,9 @@ json::object identity_json(const Desk& desk, const store::tasks::Health& health)
   if (!detail.empty()) detail += "last word: " + (health.detail.empty() ? "none" : health.detail);
   return json::object{{"name", desk.identity},
                       {"plugin", desk.identity_plugin},
-                      {"state", health.failing > 0 ? "failing" : health.refused > 0 ? "refusing" : "ready"},
+                      {"state", health.failing > 0   ? "failing"
+                                : health.refused > 0 ? "refusing"
+                                                     : "ready"},
                       {"waiting", health.waiting},
                       {"retry_at", health.retry_at ? json::value(model::to_utc_text(*health.retry_at)) : nullptr},
                       {"detail", detail}};
@@ -79,15 +81,15 @@ awaitable<json::object> status_json(Desk* desk) {
   }
   json::array transports;
   for (const auto& transport : desk->transports) {
-    transports.push_back(json::object{{"name", transport.name},
-                                      {"plugin", transport.plugin},
-                                      {"state", transport.in_use && delivery.paused ? "paused" : "ready"},
-                                      {"in_use", transport.in_use},
-                                      {"outstanding", transport.in_use ? delivery.outstanding : 0},
-                                      {"retry_at", transport.in_use && delivery.paused
-                                                       ? json::value(model::to_utc_text(now + delivery.resumes_in))
-                                                       : json::value(nullptr)},
-                                      {"detail", transport.in_use ? delivery.trouble : std::string()}});
+    transports.push_back(json::object{
+        {"name", transport.name},
+        {"plugin", transport.plugin},
+        {"state", transport.in_use && delivery.paused ? "paused" : "ready"},
+        {"in_use", transport.in_use},
+        {"outstanding", transport.in_use ? delivery.outstanding : 0},
+        {"retry_at", transport.in_use && delivery.paused ? json::value(model::to_utc_text(now + delivery.resumes_in))
+                                                         : json::value(nullptr)},
+        {"detail", transport.in_use ? delivery.trouble : std::string()}});
   }
   json::value next = nullptr;
   const auto soonest = co_await desk->queries.plan(now + next_looked_for, std::nullopt, 1);

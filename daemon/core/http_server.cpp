@@ -459,8 +459,7 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
     auto first = pump(connection, std::move(stream), chunked, end) || watch(connection, end) || until_stop(connection);
     co_await std::move(first);
     const bool stopped = connection->server->scope.stopping() || (connection->endless && connection->server->stopping);
-    if (end->error && !end->client_left && !stopped)
-      connection->server->on_error(end->error);
+    if (end->error && !end->client_left && !stopped) connection->server->on_error(end->error);
     co_return end->whole;
   }
 

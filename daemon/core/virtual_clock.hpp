@@ -64,8 +64,7 @@ public:
   // Both clocks move on by `step`, and the sleepers whose time has come are posted. They see the time of the end of the
   // step: to see each wake-up at its own time, go from next_wakeup() to next_wakeup().
   void advance(Milliseconds step) {
-    if (step < Milliseconds(0))
-      throw std::invalid_argument("VirtualClock: time does not run backwards; set_wall may");
+    if (step < Milliseconds(0)) throw std::invalid_argument("VirtualClock: time does not run backwards; set_wall may");
     wall_ += step.count();
     monotonic_ += step.count();
     auto& waiting = sleepers_->waiting;

@@ -326,7 +326,9 @@ bool comes_back_now(const Employment& employment, const Policy& policy, Instant 
 }
 
 std::optional<Decision> leaving(const Facts& facts) {
-  if (facts.employment == nullptr || !facts.employment->end_date || !facts.user.enabled || facts.employment->withdrawn)
+  // Disabling by hand leaves the connection, until the employment is over.
+  const bool there = facts.user.enabled || facts.user.connection == Connection::connected;
+  if (facts.employment == nullptr || !facts.employment->end_date || !there || facts.employment->withdrawn)
     return std::nullopt;
   const CivilDate last = add_days(*facts.employment->end_date, facts.leaver_days.value_or(facts.policy.leaver_days));
   const CivilDate gone = add_days(last, 1);
@@ -334,13 +336,14 @@ std::optional<Decision> leaving(const Facts& facts) {
   decision.action = Action::disable;
   decision.due = CivilDue{gone, 0, facts.policy.zone};
   decision.at = first_instant_of(gone, facts.policy.zone);
-  if (facts.next == nullptr) {
+  const auto ended = [&](std::string_view what) {
     decision.reasons.push_back(
-        {reason::employment_ended,
-         fmt::format("The employment ends on {}: active through {}, then disabled and disconnected.",
-                     to_text(*facts.employment->end_date), to_text(last))});
+        {reason::employment_ended, fmt::format("The employment ends on {}: {} through {}, then {}disconnected.",
+                                               to_text(*facts.employment->end_date), what, to_text(last),
+                                               facts.user.enabled ? "disabled and " : "")});
     return decision;
-  }
+  };
+  if (facts.next == nullptr) return ended(facts.user.enabled ? "active" : "disabled by hand but connected");
   const CivilDue back = due_for(facts.next->start_date, facts.policy);
   if (facts.next->start_date <= gone || back.date <= gone || instant_of(back) <= facts.now) {
     Facts then = facts;
@@ -349,6 +352,8 @@ std::optional<Decision> leaving(const Facts& facts) {
     then.next = nullptr;
     return leaving(then);
   }
+  // Whom a person disabled no next employment brings back.
+  if (!facts.user.enabled) return ended("disabled by hand but connected");
   decision.reasons.push_back(
       {reason::between_employments,
        fmt::format("The employment ends on {} and the next begins on {}: active through {}, then disabled and "

@@ -20,7 +20,8 @@ CivilDate last_day(Instant ends, const std::string& zone) {
 
 bool works_on(const Policy& policy, CivilDate date) {
   const std::chrono::weekday day{std::chrono::sys_days{date}};
-  return policy.working_days.at(day.iso_encoding() - 1) && std::ranges::find(policy.holidays, date) == policy.holidays.end();
+  return policy.working_days.at(day.iso_encoding() - 1) &&
+         std::ranges::find(policy.holidays, date) == policy.holidays.end();
 }
 
 std::optional<CivilDate> first_working_day(const Policy& policy, CivilDate from) {

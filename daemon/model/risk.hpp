@@ -1,5 +1,5 @@
-// Which links are likely to fail their person (`invitectl plan risk`): measured by the company's working calendar, which
-// moves no mail. Pure.
+// Which links are likely to fail their person (`invitectl plan risk`): measured by the company's working calendar,
+// which moves no mail. Pure.
 //
 //   LinkLife life{.opens = accepted_at, .ends = ends_at, .start = employment.start_date, .start_in_mail = then};
 //   for (const Reason& risk : risks_of(life, policy)) …          // no_working_day, ends_before_start, start_moved

@@ -183,14 +183,15 @@ private:
     for (const std::string& zone : store::invitations::due_zones(db_)) {
       for (const auto& row : future::due(db_, zone, future::after(model::due_key_now(now, zone)), 1)) {
         const auto key = row.place.position;
-        sooner(model::instant_of({model::date_of_key(static_cast<std::int32_t>(key / 100)).value(),
-                                  static_cast<int>(key % 100), zone}));
+        sooner(model::instant_of(
+            {model::date_of_key(static_cast<std::int32_t>(key / 100)).value(), static_cast<int>(key % 100), zone}));
       }
     }
     for (const std::string& zone : future::leaving_zones(db_)) {
       const auto today = model::date_key(model::local_date(now, zone));
       for (const auto& row : future::leaving(db_, zone, future::after(today), 1))
-        sooner(model::first_instant_of(model::date_of_key(static_cast<std::int32_t>(row.place.position)).value(), zone));
+        sooner(
+            model::first_instant_of(model::date_of_key(static_cast<std::int32_t>(row.place.position)).value(), zone));
     }
     for (const auto& row : future::ends(db_, future::after(milliseconds(now)), 1))
       sooner(Instant{Milliseconds{row.place.position}});

@@ -1,4 +1,5 @@
-// The real services on a copy of the state, under a clock that jumps from event to event: what the daemon will do, done.
+// The real services on a copy of the state, under a clock that jumps from event to event: what the daemon will do,
+// done.
 //
 //   core::Result<void> done = rehearse(*copy, policies, writer, {.from = from, .to = to, …}, folder);
 //
@@ -36,9 +37,9 @@ struct Settings {
   model::Brakes brakes;
 };
 
-// Writes acts.ndjson (one act a line), mails/NNNNNN.eml, summary.json and summary.txt. Changes `copy`, which is good for
-// nothing afterwards. What happens between the state's last event and `from` is played silently first, so that `from`
-// finds what it will find. Blocks until the end; errors: what the store or the output throws.
+// Writes acts.ndjson (one act a line), mails/NNNNNN.eml, summary.json and summary.txt. Changes `copy`, which is good
+// for nothing afterwards. What happens between the state's last event and `from` is played silently first, so that
+// `from` finds what it will find. Blocks until the end; errors: what the store or the output throws.
 core::Result<void> rehearse(store::Db& copy, std::shared_ptr<const model::Policies> policies,
                             service::MailWriter& writer, const Settings& settings, Output& output);
 

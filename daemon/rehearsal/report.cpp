@@ -114,9 +114,8 @@ void Report::finish() {
     outages.push_back(json::object{{"from", model::to_utc_text(outage.from)}, {"to", model::to_utc_text(outage.to)}});
   json::array late;
   for (const Late& mail : late_)
-    late.push_back(json::object{{"user", mail.user},
-                                {"due", model::to_utc_text(mail.due)},
-                                {"accepted", model::to_utc_text(mail.accepted)}});
+    late.push_back(json::object{
+        {"user", mail.user}, {"due", model::to_utc_text(mail.due)}, {"accepted", model::to_utc_text(mail.accepted)}});
   const json::object summary{
       {"from", model::to_utc_text(settings_.from)},
       {"to", model::to_utc_text(settings_.to)},
@@ -124,7 +123,8 @@ void Report::finish() {
       {"users", users_},
       {"acts", counts_json(acts_)},
       {"transport_down", std::move(outages)},
-      {"late", json::object{{"mails", late_mails_}, {"longest_s", latest_.count() / 1'000}, {"first", std::move(late)}}},
+      {"late",
+       json::object{{"mails", late_mails_}, {"longest_s", latest_.count() / 1'000}, {"first", std::move(late)}}},
       {"end", json::object{{"invitations", counts_json(states_)}, {"held", held_}}},
       {"days", std::move(days)}};
   output_.write("summary.json", json::serialize(summary) + "\n");

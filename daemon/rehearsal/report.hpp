@@ -55,7 +55,7 @@ private:
   std::string pending_;
   std::map<std::string, std::int64_t> acts_;
   std::map<std::string, std::map<std::string, std::int64_t>> days_;  // local day of the organisation → action → count
-  std::vector<Late> late_;                                          // the first ones
+  std::vector<Late> late_;                                           // the first ones
   std::int64_t late_mails_ = 0;
   core::Milliseconds latest_{0};
   std::map<std::string, std::int64_t> states_;  // of invitations, at the end

@@ -171,7 +171,8 @@ tl::unexpected<core::Error> not_held(const Batch& batch) {
 
 std::string held_sentence(const Batch& batch) {
   return fmt::format(
-      "The batch {0} ({1}) is held. {2} Look at it: invitectl batch show {0}; then invitectl invitation release --batch "
+      "The batch {0} ({1}) is held. {2} Look at it: invitectl batch show {0}; then invitectl invitation release "
+      "--batch "
       "{0}, or discard --batch {0}.",
       batch.key.text(), origin(batch), batch.detail);
 }
@@ -197,8 +198,7 @@ std::optional<std::int64_t> Batches::limit(Db& db, Instant now) const {
 std::string Batches::sentence(std::int64_t mails, std::optional<std::int64_t> limit, std::int64_t withdrawals,
                               std::int64_t pending) const {
   std::string text;
-  if (limit && mails > *limit)
-    text = fmt::format("{} mails would go out at once; {} may.", mails, *limit);
+  if (limit && mails > *limit) text = fmt::format("{} mails would go out at once; {} may.", mails, *limit);
   if (model::shrinks(brakes_, withdrawals, pending))
     text += fmt::format("{}{} of the {} people who wait would be withdrawn; {} % may.", text.empty() ? "" : " ",
                         withdrawals, pending, brakes_.shrink_percent);
@@ -232,8 +232,7 @@ boost::asio::awaitable<BatchView> Batches::count(Batch batch) {
   std::int64_t last = 0;
   while (true) {
     const auto items = co_await [&] {
-      return store_.read(
-          [key = batch.key, last](Db& db) { return store::batches::items(db, key, last, count_chunk); });
+      return store_.read([key = batch.key, last](Db& db) { return store::batches::items(db, key, last, count_chunk); });
     }();
     for (const BatchItem& item : items) {
       if (!item.outcome.empty()) continue;
@@ -256,7 +255,8 @@ boost::asio::awaitable<Settled> Batches::settle(std::shared_ptr<Gathering> gathe
       try {
         co_return co_await settle_rows(gathering->key);
       } catch (const store::Unavailable& e) {
-        core::log::error(core::events::internal_error, "A batch cannot be settled (disk full?); trying again each second",
+        core::log::error(core::events::internal_error,
+                         "A batch cannot be settled (disk full?); trying again each second",
                          {{"batch", gathering->key.text()}, {"why", e.what()}});
       }
       co_await clock_.sleep_for(core::Milliseconds{1'000});
@@ -264,8 +264,7 @@ boost::asio::awaitable<Settled> Batches::settle(std::shared_ptr<Gathering> gathe
   }
   const Instant now = clock_.now();
   const auto most = co_await [&] { return store_.read([this, now](Db& db) { return limit(db, now); }); }();
-  const std::int64_t pending =
-      co_await people_who_wait(gathering->key, plausible_among(gathering->withdrawals));
+  const std::int64_t pending = co_await people_who_wait(gathering->key, plausible_among(gathering->withdrawals));
   settled.sentence = sentence(gathering->mails, most, gathering->withdrawals, pending);
   settled.held = !settled.sentence.empty();
   if (settled.held) {
@@ -277,16 +276,15 @@ boost::asio::awaitable<Settled> Batches::settle(std::shared_ptr<Gathering> gathe
 }
 
 boost::asio::awaitable<Settled> Batches::settle_rows(Id key) {
-  const auto batch =
-      co_await [&] { return store_.read([key](Db& db) { return store::batches::get(db, key); }); }();
+  const auto batch = co_await [&] { return store_.read([key](Db& db) { return store::batches::get(db, key); }); }();
   if (!batch || (batch->state != BatchState::open && batch->state != BatchState::filling)) co_return Settled{};
   co_return co_await decide(*batch);
 }
 
 boost::asio::awaitable<std::size_t> Batches::settle_left_open() {
   if constexpr (planted_bug == forgets_open_batches) co_return 0;
-  const auto open = co_await store_.read(
-      [](Db& db) { return store::batches::in_state(db, BatchState::open, most_left_open); });
+  const auto open =
+      co_await store_.read([](Db& db) { return store::batches::in_state(db, BatchState::open, most_left_open); });
   for (const Batch& batch : open) (void)co_await decide(batch);
   co_return open.size();
 }
@@ -409,8 +407,7 @@ boost::asio::awaitable<void> Batches::work(Batch batch, BatchAct act, bool relea
 
 boost::asio::awaitable<BatchProgress> Batches::go_on(Id key, OnBatchProgress progress) {
   BatchProgress state;
-  const auto batch =
-      co_await [&] { return store_.read([key](Db& db) { return store::batches::get(db, key); }); }();
+  const auto batch = co_await [&] { return store_.read([key](Db& db) { return store::batches::get(db, key); }); }();
   if (!batch || (batch->state != BatchState::releasing && batch->state != BatchState::discarding)) co_return state;
   const BatchView view = co_await count(*batch);
   state.total = view.waiting.mails + view.waiting.withdrawals + view.waiting.disablings;
@@ -426,8 +423,7 @@ boost::asio::awaitable<BatchProgress> Batches::go_on(Id key, OnBatchProgress pro
 }
 
 boost::asio::awaitable<core::Result<BatchProgress>> Batches::rehearse(Id key, bool release, OnBatchProgress progress) {
-  const auto batch =
-      co_await [&] { return store_.read([key](Db& db) { return store::batches::get(db, key); }); }();
+  const auto batch = co_await [&] { return store_.read([key](Db& db) { return store::batches::get(db, key); }); }();
   if (!batch) co_return unknown_batch(key);
   if (batch->state != BatchState::held) co_return not_held(*batch);
   const BatchView view = co_await count(*batch);
@@ -440,14 +436,12 @@ boost::asio::awaitable<core::Result<BatchProgress>> Batches::rehearse(Id key, bo
 boost::asio::awaitable<std::vector<Batch>> Batches::list(std::optional<BatchState> state, std::optional<Id> before,
                                                          std::size_t limit) {
   co_return co_await [&] {
-    return store_.read(
-        [state, before, limit](Db& db) { return store::batches::page(db, state, before, limit); });
+    return store_.read([state, before, limit](Db& db) { return store::batches::page(db, state, before, limit); });
   }();
 }
 
 boost::asio::awaitable<core::Result<BatchView>> Batches::show(Id key) {
-  const auto batch =
-      co_await [&] { return store_.read([key](Db& db) { return store::batches::get(db, key); }); }();
+  const auto batch = co_await [&] { return store_.read([key](Db& db) { return store::batches::get(db, key); }); }();
   if (!batch) co_return unknown_batch(key);
   BatchView view = co_await count(*batch);
   view.examples = co_await [&] {

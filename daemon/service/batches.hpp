@@ -1,9 +1,9 @@
 // Brakes: what one run would do at once is gathered in a batch, and the batch is let go or held as a whole.
 //
-// A run (an import, a source that is read, a pass of the scheduler, a change of settings) hands the planner a gathering;
-// what would be released is kept back in it, and so are withdrawals of people who wait. At the end of the run the batch
-// is settled: within the limits it is worked off at once, earliest start first; above them it is held, and a person
-// releases or discards it. A batch that a crash left open is settled at the next start.
+// A run (an import, a source that is read, a pass of the scheduler, a change of settings) hands the planner a
+// gathering; what would be released is kept back in it, and so are withdrawals of people who wait. At the end of the
+// run the batch is settled: within the limits it is worked off at once, earliest start first; above them it is held,
+// and a person releases or discards it. A batch that a crash left open is settled at the next start.
 //
 //   auto gathering = batches.gather(model::BatchCause::import, "hr", actor);
 //   …rows with {.gathering = gathering}…

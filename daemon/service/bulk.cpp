@@ -130,9 +130,8 @@ boost::asio::awaitable<BulkPlan> Bulk::plan(BulkRequest request, std::string act
     after = chunk.next;
     if (items.size() < item_chunk && after) continue;
     co_await [&] {
-      return store_.write([key = plan.key, written, rows = items](Db& db) {
-        store::plans::add_items(db, key, written, rows);
-      });
+      return store_.write(
+          [key = plan.key, written, rows = items](Db& db) { store::plans::add_items(db, key, written, rows); });
     }();
     written += static_cast<std::int64_t>(items.size());
     items.clear();

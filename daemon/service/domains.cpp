@@ -68,7 +68,8 @@ std::vector<std::string> shown(const std::vector<std::string>& records) {
       break;
     }
     const bool whole = record.size() <= longest_seen;
-    some.push_back(log::printable(whole ? record : fmt::format("{}...", std::string_view(record).substr(0, longest_seen))));
+    some.push_back(
+        log::printable(whole ? record : fmt::format("{}...", std::string_view(record).substr(0, longest_seen))));
   }
   return some;
 }

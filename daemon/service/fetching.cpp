@@ -58,8 +58,7 @@ boost::asio::awaitable<void> Fetching::loop(std::string name) {
   }
 }
 
-boost::asio::awaitable<core::Result<SyncDone>> Fetching::sync(std::string name, RowsProgress progress,
-                                                              bool dry_run) {
+boost::asio::awaitable<core::Result<SyncDone>> Fetching::sync(std::string name, RowsProgress progress, bool dry_run) {
   const auto found = entries_.find(name);
   if (found == entries_.end())
     co_return fail(ErrorKind::not_found, "unknown_source", fmt::format("There is no source \"{}\".", name));
@@ -172,7 +171,8 @@ boost::asio::awaitable<core::Result<PushDone>> Fetching::push(std::string name, 
     co_return fail(ErrorKind::conflict, "source_takes_no_push",
                    fmt::format("The source \"{}\" does not take this ({}).", name, push.kind));
   const bool dry_run = context.dry_run;
-  if (push.kind != "record" && !context.at_once) context.gathering = batches_.gather(model::BatchCause::import, name, context.actor);
+  if (push.kind != "record" && !context.at_once)
+    context.gathering = batches_.gather(model::BatchCause::import, name, context.actor);
   const auto gathering = context.gathering;
   Intake::Run run(intake_, std::move(context), std::move(progress));
   std::exception_ptr trouble;

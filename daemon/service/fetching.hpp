@@ -52,13 +52,14 @@ public:
 
   // Spawns one loop per fetching source. [core-thread]
   void start(core::TaskScope& scope);
-  // Fetches one source until it has no more; rows go to `progress`. All of it is one batch (service/batches.hpp). A dry run stores nothing, moves no cursor and does
-  // not tell the source that its records were taken: it gives them again. [core-thread]
+  // Fetches one source until it has no more; rows go to `progress`. All of it is one batch (service/batches.hpp). A dry
+  // run stores nothing, moves no cursor and does not tell the source that its records were taken: it gives them again.
+  // [core-thread]
   boost::asio::awaitable<core::Result<SyncDone>> sync(std::string name, RowsProgress progress, bool dry_run = false);
   // A push from the control socket. Results through `progress`. A file is a batch; a record by hand is not, whatever it
   // does happens at once. [core-thread]
-  boost::asio::awaitable<core::Result<PushDone>> push(std::string name, model::SourcePush push,
-                                                                IntakeContext context, RowsProgress progress);
+  boost::asio::awaitable<core::Result<PushDone>> push(std::string name, model::SourcePush push, IntakeContext context,
+                                                      RowsProgress progress);
   // The first source that can write exports, lent until the pointer is let go: one export at a time. Error codes
   // no_export_source, export_running. [core-thread]
   [[nodiscard]] core::Result<std::shared_ptr<model::Source>> lend_exporter();

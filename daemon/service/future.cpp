@@ -35,8 +35,8 @@ Instant instant_of_date(std::int64_t key, const std::string& zone) {
   return model::first_instant_of(model::date_of_key(static_cast<std::int32_t>(key)).value(), zone);
 }
 
-// Where the dues of a zone go on: those after an instant, or those at it, too. Hours that a clock change leaves out mean
-// the first instant after it, so that several due keys may stand for one instant.
+// Where the dues of a zone go on: those after an instant, or those at it, too. Hours that a clock change leaves out
+// mean the first instant after it, so that several due keys may stand for one instant.
 Place due_place(Instant at, const std::string& zone, bool inclusive) {
   std::int64_t key = model::due_key_now(at, zone);
   if (!inclusive || instant_of_due(key, zone) < at) return future::after(key);
@@ -192,8 +192,8 @@ std::optional<Cursor> Cursor::parse(std::string_view text) {
   int stream = 0;
   const auto key = core::Id::parse(parts[5]);
   if (!read_number(parts[0], at) || !read_number(parts[1], stream) || !read_number(parts[3], cursor.place.position) ||
-      !read_number(parts[4], cursor.place.rank) || !key || stream < 0 ||
-      stream > static_cast<int>(Stream::leaving) || at < 0 || at > latest_ms)
+      !read_number(parts[4], cursor.place.rank) || !key || stream < 0 || stream > static_cast<int>(Stream::leaving) ||
+      at < 0 || at > latest_ms)
     return std::nullopt;
   cursor.at = Instant{Milliseconds{at}};
   cursor.stream = static_cast<Stream>(stream);

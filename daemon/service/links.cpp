@@ -193,7 +193,8 @@ boost::asio::awaitable<RenewResult> Links::renew(std::string token, std::string 
       if (newest.state == InvitationState::sent)
         planner_->end_open(db, invitation->user, InvitationState::expired, model::reason::link_expired, "daemon", now);
       const Applied applied =
-          planner_->apply(db, invitation->user, "link", now, {.asked = true, .cause = model::InvitationCause::renewal, .goes_first = true});
+          planner_->apply(db, invitation->user, "link", now,
+                          {.asked = true, .cause = model::InvitationCause::renewal, .goes_first = true});
       return applied.connecting ? RenewResult::connecting
              : applied.released ? RenewResult::sent
                                 : RenewResult::not_possible;

@@ -40,7 +40,7 @@ struct Loaded {
   std::optional<model::Delivery> sign_in_mail;  // of a connected user
   bool domain_verified = false;
   std::vector<model::StepApproval> approvals;  // of what is under_review()
-  std::optional<Id> leaving_batch;              // in which a withdrawal or disabling waits for a person
+  std::optional<Id> leaving_batch;             // in which a withdrawal or disabling waits for a person
 };
 
 // What one apply() did, for counting.

@@ -92,8 +92,8 @@ public:
     std::vector<UserView> users;
     std::optional<Id> next;
   };
-  // In key order, behind `after`. A page may hold fewer than `limit`, or nobody, and yet have a `next`: a filter that few
-  // users fit is looked for a moment only, so that the answer never takes long.
+  // In key order, behind `after`. A page may hold fewer than `limit`, or nobody, and yet have a `next`: a filter that
+  // few users fit is looked for a moment only, so that the answer never takes long.
   boost::asio::awaitable<UserPage> users(model::UserFilter filter, std::optional<Id> after, std::size_t limit);
   boost::asio::awaitable<core::Result<UserView>> user(std::string user_id);
   // The same inside a store closure, with what the closure changed.

@@ -36,8 +36,7 @@ public:
 private:
   struct Due;
   boost::asio::awaitable<Due> look();
-  boost::asio::awaitable<std::size_t> release_due(std::vector<std::string> zones,
-                                                  std::shared_ptr<Gathering> gathering);
+  boost::asio::awaitable<std::size_t> release_due(std::vector<std::string> zones, std::shared_ptr<Gathering> gathering);
   store::Store& store_;
   core::Clock& clock_;
   core::Wakeup wakeup_;

@@ -272,7 +272,7 @@ bool disconnect_user(Db& db, Planner& planner, const Id& key, std::string_view r
 void disable_user(Db& db, Planner& planner, const Id& key, bool disconnect, std::string_view reason,
                   const std::string& actor, Instant now) {
   auto user = store::users::get(db, key);
-  if (!user || !user->enabled) return;
+  if (!user || (!user->enabled && !disconnect)) return;
   cancel_sign_in_mail(db, key);
   if (disconnect) {
     // What is open ends for this reason, also where nothing was sent yet.
@@ -280,10 +280,12 @@ void disable_user(Db& db, Planner& planner, const Id& key, bool disconnect, std:
     planner.end_open(db, key, model::InvitationState::cancelled, reason, actor, now);
     user = store::users::get(db, key);
   }
-  user->enabled = false;
-  user->updated_at = now;
-  store::users::update(db, *user);
-  planner.audit(db, now, actor, "user.disabled", subject_of(*user), reason);
+  if (user->enabled) {
+    user->enabled = false;
+    user->updated_at = now;
+    store::users::update(db, *user);
+    planner.audit(db, now, actor, "user.disabled", subject_of(*user), reason);
+  }
   planner.apply(db, key, actor, now);
 }
 

@@ -22,8 +22,7 @@ public:
     Loaded other = loaded_;
     change(other);
     Decision then = model::decide(planner_.facts(other, now_, asked));
-    const bool same =
-        then.action == decision_.action && then.at == decision_.at && then.reason() == decision_.reason();
+    const bool same = then.action == decision_.action && then.at == decision_.at && then.reason() == decision_.reason();
     if (!same) all_.push_back({std::move(what), std::move(then)});
   }
 
@@ -80,9 +79,8 @@ void ask_about_start(Asker& asker, const Loaded& loaded, const model::Policy& po
   const model::CivilDate today = model::local_date(now, policy.zone);
   asker.ask("the start moves to tomorrow",
             [&](Loaded& other) { other.employment->start_date = model::add_days(today, 1); });
-  asker.ask("the start moves a week on", [&](Loaded& other) {
-    other.employment->start_date = model::add_days(other.employment->start_date, 7);
-  });
+  asker.ask("the start moves a week on",
+            [&](Loaded& other) { other.employment->start_date = model::add_days(other.employment->start_date, 7); });
 }
 
 }  // namespace
@@ -95,8 +93,7 @@ std::vector<WhatIf> what_if(const Planner& planner, const Loaded& loaded, Instan
   ask_about_address(asker, loaded, policy);
   ask_about_hold(asker, loaded, now);
   const Action action = asker.decision().action;
-  if (action == Action::none || action == Action::expire ||
-      (action == Action::send && asker.decision().at > now))
+  if (action == Action::none || action == Action::expire || (action == Action::send && asker.decision().at > now))
     asker.ask("send verification now", [](Loaded&) {}, true);
   if (!loaded.domain_verified && !loaded.user.login_email_domain.empty())
     asker.ask(fmt::format("{} becomes a verified domain", loaded.user.login_email_domain),

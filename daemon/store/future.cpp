@@ -27,9 +27,9 @@ std::int64_t most(std::size_t limit) {
 }  // namespace
 
 std::vector<Row> connecting(Db& db, const Place& behind, std::size_t limit) {
-  return rows_of(db.prepare(
-      "SELECT 0, 0, key, user FROM invitations WHERE state = 'verified' AND key > ?1 ORDER BY key LIMIT ?2",
-      key_behind(behind), most(limit)));
+  return rows_of(
+      db.prepare("SELECT 0, 0, key, user FROM invitations WHERE state = 'verified' AND key > ?1 ORDER BY key LIMIT ?2",
+                 key_behind(behind), most(limit)));
 }
 
 std::vector<Row> under_way(Db& db, const Place& behind, std::size_t limit) {
@@ -79,7 +79,8 @@ std::vector<std::string> leaving_zones(Db& db) {
 }
 
 std::optional<Instant> next_task(Db& db, Instant after) {
-  const auto at = db.integer("SELECT min(next_at) FROM provider_tasks WHERE next_at IS NOT NULL AND next_at > ?", after);
+  const auto at =
+      db.integer("SELECT min(next_at) FROM provider_tasks WHERE next_at IS NOT NULL AND next_at > ?", after);
   if (!at) return std::nullopt;
   return Instant{core::Milliseconds{*at}};
 }

@@ -118,7 +118,8 @@ void move(Db& db, const Id& key, InvitationState from, InvitationState to, const
       change.end_reason, change.erase_salt, cause);
   // An older one that ends says nothing about the newest.
   db.run(
-      "UPDATE users SET newest_invitation = ?2 WHERE key = (SELECT user FROM invitations WHERE key = ?1) AND NOT EXISTS "
+      "UPDATE users SET newest_invitation = ?2 WHERE key = (SELECT user FROM invitations WHERE key = ?1) AND NOT "
+      "EXISTS "
       "(SELECT 1 FROM invitations n JOIN invitations i ON n.user = i.user WHERE i.key = ?1 AND n.generation > "
       "i.generation)",
       key, model::to_text(to));

@@ -30,7 +30,7 @@ struct Change {
   std::optional<Instant> ends_at;      // for sent; an end already stored is only ever extended
   std::string_view end_reason;
   std::optional<model::InvitationCause> cause;  // a verified domain took over (W7)
-  bool erase_salt = false;  // the link is dead for ever
+  bool erase_salt = false;                      // the link is dead for ever
 };
 // Throws Conflict if the row is not in `from`, std::logic_error if the table has no such transition.
 void move(Db& db, const Id& key, InvitationState from, InvitationState to, const Change& change);
@@ -47,8 +47,8 @@ struct Due {
 [[nodiscard]] std::vector<Due> due(Db& db, std::string_view zone, std::int64_t due_key_at_most, std::size_t limit);
 // How many of those there are, counted up to `limit`.
 [[nodiscard]] std::size_t count_due(Db& db, std::string_view zone, std::int64_t due_key_at_most, std::size_t limit);
-// Counts invitations in a state that were made before another id, in pieces of `limit` from `after` on; `last`: where to
-// go on, nothing at the end.
+// Counts invitations in a state that were made before another id, in pieces of `limit` from `after` on; `last`: where
+// to go on, nothing at the end.
 struct Counted {
   std::int64_t count = 0;
   std::optional<Id> last;

@@ -53,8 +53,8 @@ void add_items(Db& db, const Id& key, std::int64_t first_number, const std::vect
 
 std::vector<Item> open_items(Db& db, const Id& key, std::int64_t after, std::size_t limit) {
   auto& q = db.prepare(
-      "SELECT number, user FROM plan_items WHERE plan = ?1 AND outcome = '' AND number > ?2 ORDER BY number LIMIT ?3", key,
-      after, static_cast<std::int64_t>(limit));
+      "SELECT number, user FROM plan_items WHERE plan = ?1 AND outcome = '' AND number > ?2 ORDER BY number LIMIT ?3",
+      key, after, static_cast<std::int64_t>(limit));
   std::vector<Item> rows;
   while (q.executeStep()) rows.push_back({q.getColumn(0).getInt64(), id_at(q, 1)});
   q.reset();
@@ -67,7 +67,8 @@ void settle_item(Db& db, const Id& key, std::int64_t number, std::string_view ou
 
 Outcomes count_outcomes(Db& db, const Id& key, std::int64_t after, std::size_t limit) {
   auto& q = db.prepare(
-      "SELECT outcome, count(*), max(number) FROM (SELECT outcome, number FROM plan_items WHERE plan = ?1 AND number > ?2 "
+      "SELECT outcome, count(*), max(number) FROM (SELECT outcome, number FROM plan_items WHERE plan = ?1 AND number > "
+      "?2 "
       "ORDER BY number LIMIT ?3) GROUP BY outcome",
       key, after, static_cast<std::int64_t>(limit));
   Outcomes found;

@@ -131,7 +131,8 @@ TEST_CASE("reviews wait, are approved and rejected, with what happens next") {
   CHECK(office.ask("GET", "/v1/reviews?step=approval").each("user") == List{"3"});
   CHECK(office.ask("GET", "/v1/reviews?step=other").items().empty());
   CHECK(office.ask("POST", "/v1/reviews/3/approve", R"({"step":"other"})").code() == "unknown_step");
-  CHECK(office.ask("POST", "/v1/reviews/3/approve?dry_run=true", R"({"step":"approval"})").text("/state") == "approved");
+  CHECK(office.ask("POST", "/v1/reviews/3/approve?dry_run=true", R"({"step":"approval"})").text("/state") ==
+        "approved");
   CHECK(office.ask("GET", "/v1/reviews/3").text("/state") == "pending");
   CHECK(office.ask("POST", "/v1/reviews/1/reopen").code() == "mail_is_out");
   CHECK(office.ask("GET", "/v1/flows", "", viewer()).text("/items/0/steps/0/name") == "approval");

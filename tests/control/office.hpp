@@ -74,37 +74,36 @@ struct Office : World {
   control::Jobs jobs{clock, ids, io.get_executor()};
   std::vector<std::string> confirmations;
   std::vector<control::RehearsalRequest> rehearsals;
-  control::Desk desk{.clock = clock,
-                     .scope = scope,
-                     .policies = *policies,
-                     .queries = queries,
-                     .users = users,
-                     .self_service = self_service,
-                     .reviews = reviews,
-                     .domains = domains,
-                     .bulk = bulk,
-                     .batches = batches,
-                     .fetching = fetching,
-                     .delivery = delivery,
-                     .gate = gate,
-                     .store = store,
-                     .jobs = jobs,
-                     .transports = {{"post", "smtp", &postbox, true}, {"spare", "maildir", &spare, false}},
-                     .plugins = plugin_desk(),
-                     .identity = "directory",
-                     .identity_plugin = "directory",
-                     .version = "1.2.3",
-                     .started_at = clock.now(),
-                     .banner_text =
-                         [](std::string_view reason, std::string_view locale, const std::string& organisation) {
-                           return fmt::format("{} {} {}", organisation, reason, locale);
-                         },
-                     .rehearse = [this](control::RehearsalRequest request) { return rehearse(std::move(request)); },
-                     .confirm_state = [this](std::string actor) { return confirmed(std::move(actor)); },
-                     .note =
-                         [this](std::string actor, std::string action, std::string subject) {
-                           return note(std::move(actor), std::move(action), std::move(subject));
-                         }};
+  control::Desk desk{
+      .clock = clock,
+      .scope = scope,
+      .policies = *policies,
+      .queries = queries,
+      .users = users,
+      .self_service = self_service,
+      .reviews = reviews,
+      .domains = domains,
+      .bulk = bulk,
+      .batches = batches,
+      .fetching = fetching,
+      .delivery = delivery,
+      .gate = gate,
+      .store = store,
+      .jobs = jobs,
+      .transports = {{"post", "smtp", &postbox, true}, {"spare", "maildir", &spare, false}},
+      .plugins = plugin_desk(),
+      .identity = "directory",
+      .identity_plugin = "directory",
+      .version = "1.2.3",
+      .started_at = clock.now(),
+      .banner_text =
+          [](std::string_view reason, std::string_view locale, const std::string& organisation) {
+            return fmt::format("{} {} {}", organisation, reason, locale);
+          },
+      .rehearse = [this](control::RehearsalRequest request) { return rehearse(std::move(request)); },
+      .confirm_state = [this](std::string actor) { return confirmed(std::move(actor)); },
+      .note = [this](std::string actor, std::string action,
+                     std::string subject) { return note(std::move(actor), std::move(action), std::move(subject)); }};
   PostBox spare;
   control::Server server{io.get_executor(), desk, debian_groups()};
 
@@ -207,10 +206,9 @@ private:
     if (request.from == "2000-01-01")
       return core::fail(core::ErrorKind::conflict, "rehearsal_running", "Another rehearsal is being played.");
     rehearsals.push_back(std::move(request));
-    auto left = std::make_shared<std::vector<std::string>>(
-        std::vector<std::string>{R"({"event":"done","state":"done","detail":""})", R"({"event":"ping"})",
-                                 R"({"event":"file","name":"acts.ndjson","text":"{}\n"})",
-                                 R"({"event":"progress","done":0,"total":3})"});
+    auto left = std::make_shared<std::vector<std::string>>(std::vector<std::string>{
+        R"({"event":"done","state":"done","detail":""})", R"({"event":"ping"})",
+        R"({"event":"file","name":"acts.ndjson","text":"{}\n"})", R"({"event":"progress","done":0,"total":3})"});
     return core::HttpBodyStream([left]() -> awaitable<std::optional<std::string>> {
       std::optional<std::string> next;
       if (!left->empty()) {

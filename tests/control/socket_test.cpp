@@ -70,7 +70,8 @@ TEST_CASE("over the socket the kernel says who it is, and requests, errors and s
     CHECK(last.at("counts").at("created") == 20'000);
 
     RawClient large(folder / "control.sock");
-    large.say("POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1100000\r\n\r\n");
+    large.say(
+        "POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1100000\r\n\r\n");
     const RawAnswer refused = large.answer();
     CHECK(refused.status == 413);
     CHECK(json::parse(refused.body).at("code") == "too_large");

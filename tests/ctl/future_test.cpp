@@ -124,21 +124,21 @@ TEST_CASE("plan risk is a table of links") {
 
 TEST_CASE("rehearse writes the files as they come and shows the summary") {
   Rehearsing call;
-  const auto outcome = call.run({R"({"event":"progress","done":0,"total":31})"
-                                 "\n",
-                                 file_event("acts.ndjson", "one\n"), file_event("mails/000001.eml", "å\r\n"),
-                                 file_event("acts.ndjson", "two\n") + "{\"event\":\"ping\"}\n",
-                                 file_event("summary.json", "{\"users\":1}\n"), file_event("summary.txt", "Rehearsed\n"),
-                                 good_end},
-                                {"--transport-down", "3h@2026-12-10T08:00", "--seed", "7"});
+  const auto outcome =
+      call.run({R"({"event":"progress","done":0,"total":31})"
+                "\n",
+                file_event("acts.ndjson", "one\n"), file_event("mails/000001.eml", "å\r\n"),
+                file_event("acts.ndjson", "two\n") + "{\"event\":\"ping\"}\n",
+                file_event("summary.json", "{\"users\":1}\n"), file_event("summary.txt", "Rehearsed\n"), good_end},
+               {"--transport-down", "3h@2026-12-10T08:00", "--seed", "7"});
   CHECK(outcome.code == 0);
   CHECK(outcome.out == "Rehearsed\n");
   CHECK(read(call.out + "/acts.ndjson") == "one\ntwo\n");
   CHECK(read(call.out + "/mails/000001.eml") == "å\r\n");
   CHECK(read(call.out + "/summary.txt") == "Rehearsed\n");
   const auto asked = json::parse(call.daemon.asked().front().body);
-  CHECK(asked == json::parse(
-                     R"({"from":"2026-12-01","to":"2026-12-31","transport_down":["3h@2026-12-10T08:00"],"seed":7})"));
+  CHECK(asked ==
+        json::parse(R"({"from":"2026-12-01","to":"2026-12-31","transport_down":["3h@2026-12-10T08:00"],"seed":7})"));
   CHECK(call.daemon.complaints().empty());
   const auto again = call.run({good_end});
   CHECK(again.code == 2);

@@ -191,7 +191,6 @@ TEST_CASE("a daemon that answers the same page for ever is not read for ever") {
   CHECK(daemon.asked().size() == 2);
 }
 
-
 TEST_CASE("user export asks with the list's filter and writes the file to standard output as it is") {
   FakeDaemon daemon;
   daemon.stream("/v1/exports", {"\xEF\xBB\xBFUser-ID;Name\r\n", "14;\"A;\x1B\"\r\n"});

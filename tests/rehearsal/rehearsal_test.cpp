@@ -1,4 +1,5 @@
-// Rehearsals: the real services on a copy, deterministic, with outages on demand; the state they began with is untouched.
+// Rehearsals: the real services on a copy, deterministic, with outages on demand; the state they began with is
+// untouched.
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -70,8 +71,8 @@ struct Office : Bench {
   Files rehearse(const rehearsal::Settings& settings) {
     Files files;
     auto scratch = copy();
-    const auto done = rehearsal::rehearse(*scratch, std::make_shared<model::Policies>(planner->policies()), writer,
-                                          settings, files);
+    const auto done =
+        rehearsal::rehearse(*scratch, std::make_shared<model::Policies>(planner->policies()), writer, settings, files);
     INFO((done ? "" : done.error().message));
     REQUIRE(done);
     scratch.reset();

@@ -269,8 +269,7 @@ TEST_CASE("the usual day is what the rules sent on local days of the last four w
   Braked b({.batch = 0});
   for (int day = 1; day <= 5; ++day) {
     b.at("2026-10-0" + std::to_string(day) + "T22:30:00Z");  // the next day in Stockholm
-    for (int i = 0; i < 2; ++i)
-      b.row(Braked::hire("d" + std::to_string(day) + std::to_string(i), "2026-10-01"));
+    for (int i = 0; i < 2; ++i) b.row(Braked::hire("d" + std::to_string(day) + std::to_string(i), "2026-10-01"));
     b.row({{"user_id", "x" + std::to_string(day)},
            {"name", "x"},
            {"login_email", "x" + std::to_string(day) + "@example.com"}});
@@ -331,7 +330,8 @@ TEST_CASE("W9: an import that changes the addresses of many who wait is braked a
   REQUIRE(b.transport.mails.size() == 4);
   std::vector<Row> moved;
   for (int i = 0; i < 4; ++i)
-    moved.push_back({{"user_id", "a" + std::to_string(i)}, {"login_email", "a" + std::to_string(i) + "@other.example"}});
+    moved.push_back(
+        {{"user_id", "a" + std::to_string(i)}, {"login_email", "a" + std::to_string(i) + "@other.example"}});
   const auto settled = b.file(moved);
   CHECK(settled.held);
   CHECK(b.states("a0") == Words{"superseded", "draft"});
@@ -381,9 +381,7 @@ struct Waiting : Braked {
     for (int i = 0; i < count; ++i) rows.push_back({{"user_id", prefix + std::to_string(i)}, {field, value}});
     return rows;
   }
-  bool withdrawn(const std::string& id) {
-    return store::employments::in_force(*db, user(id).value().key)->withdrawn;
-  }
+  bool withdrawn(const std::string& id) { return store::employments::in_force(*db, user(id).value().key)->withdrawn; }
 };
 
 }  // namespace
@@ -508,7 +506,8 @@ TEST_CASE("a mail that is with the transport when the withdrawal comes is not tr
   REQUIRE(b.mails_to("out0") == 1);
   const auto settled = b.file(Waiting::gone("out", 6));
   REQUIRE(settled.held);
-  for (std::size_t i = 10; i < 16; ++i) b.transport.answer(b.transport.mails[i].delivery, verdict(model::VerdictStatus::retry));
+  for (std::size_t i = 10; i < 16; ++i)
+    b.transport.answer(b.transport.mails[i].delivery, verdict(model::VerdictStatus::retry));
   b.pump();
   b.clock.advance(2h);
   b.pump();

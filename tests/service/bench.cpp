@@ -131,8 +131,7 @@ model::Policies stockholm(const std::function<void(model::Policy&)>& change) {
   return {policy, {{"north", north}}};
 }
 
-Bench::Bench(model::Policies policies, core::Milliseconds cooldown, int renewals_per_hour,
-             model::Brakes brakes)
+Bench::Bench(model::Policies policies, core::Milliseconds cooldown, int renewals_per_hour, model::Brakes brakes)
     : db(watched_database()),
       store(std::in_place, *db, io.get_executor(), store::Store::Mode::inline_,
             [](const std::string& what) { throw std::runtime_error("the store gave up: " + what); }),

@@ -29,10 +29,9 @@ struct Office : Bench {
   explicit Office(model::Policies policies = stockholm()) : Bench(std::move(policies)) { at("2026-10-20T08:00:00Z"); }
   void hire(const std::string& id, const std::string& start, const Row& more = {}) {
     Row fields = more;  // the first of a name counts
-    fields.insert(fields.end(), {{"user_id", id},
-                                 {"name", "Person " + id},
-                                 {"login_email", id + "@example.com"},
-                                 {"start_date", start}});
+    fields.insert(
+        fields.end(),
+        {{"user_id", id}, {"name", "Person " + id}, {"login_email", id + "@example.com"}, {"start_date", start}});
     REQUIRE(row(fields) == "created");
   }
   [[nodiscard]] core::Instant in_days(int days) const { return clock.now() + std::chrono::hours{24 * days}; }
@@ -70,8 +69,7 @@ struct Office : Bench {
   Words ifs(const std::string& id) {
     Words all;
     const auto why = go(queries.why(id));
-    for (const auto& other : why->what_if)
-      all.push_back(other.change + ": " + std::string(other.reason.code));
+    for (const auto& other : why->what_if) all.push_back(other.change + ": " + std::string(other.reason.code));
     return all;
   }
   bool says(const std::string& id, const std::string& what_if) {
@@ -108,7 +106,8 @@ TEST_CASE("the plan tells every act, earliest first, with the end of the link") 
   CHECK(b.plan(60) == Words{"2026-10-24T22:00:00Z now expire link_open", "2026-11-09T08:00:00Z leaver send start_later",
                             "2026-11-25T23:00:00Z leaver disable employment_ended",
                             "2026-11-30T08:00:00Z later send start_later"});
-  CHECK(b.plan(36) == Words{"2026-10-24T22:00:00Z now expire link_open", "2026-11-09T08:00:00Z leaver send start_later"});
+  CHECK(b.plan(36) ==
+        Words{"2026-10-24T22:00:00Z now expire link_open", "2026-11-09T08:00:00Z leaver send start_later"});
   const auto page = b.go(b.queries.plan(b.in_days(60), std::nullopt, 10));
   CHECK(model::to_utc_text(page.items[0].link_ends_at.value()) == "2026-10-24T22:00:00Z");
   CHECK(model::to_utc_text(page.items[1].link_ends_at.value()) == "2026-11-13T23:00:00Z");  // as if accepted then
@@ -198,9 +197,9 @@ TEST_CASE("why says what would change it, each with its own reason") {
   b.hire("review", "2026-10-21", {{"in_review", "true"}});
   CHECK(b.says("review", "approved today: start_tomorrow_or_earlier"));
   b.hire("later", "2026-12-01");
-  CHECK(b.ifs("later") == Words{"send verification now: asked", "example.com becomes a verified domain: verified_domain",
-                                "the start moves to tomorrow: start_tomorrow_or_earlier",
-                                "the start moves a week on: start_later"});
+  CHECK(b.ifs("later") ==
+        Words{"send verification now: asked", "example.com becomes a verified domain: verified_domain",
+              "the start moves to tomorrow: start_tomorrow_or_earlier", "the start moves a week on: start_later"});
   b.row({{"user_id", "mute"}, {"name", "Mute"}, {"start_date", "2026-10-21"}});
   CHECK(b.ifs("mute") == Words{"a login email is saved today: start_tomorrow_or_earlier"});
   b.hire("gone", "2026-10-01", {{"end_date", "2026-10-02"}});
@@ -300,7 +299,7 @@ TEST_CASE("a preview names those whose acts an import would change, before and a
   CHECK(changes[1].before.empty());
   CHECK(told(changes[1].after) == Words{"2026-11-04T08:00:00Z new send start_later"});
   CHECK(told(changes[2].before) == Words{"2026-10-24T22:00:00Z sent expire link_open"});
-  CHECK(told(changes[2].after) == Words{"2026-10-24T22:00:00Z sent expire link_open",
-                                        "2026-11-05T23:00:00Z sent disable employment_ended"});
+  CHECK(told(changes[2].after) ==
+        Words{"2026-10-24T22:00:00Z sent expire link_open", "2026-11-05T23:00:00Z sent disable employment_ended"});
   CHECK(told(changes[3].after) == Words{"2026-10-20T08:00:00Z undone cancel withdrawn"});
 }

@@ -467,7 +467,10 @@ private:
                           std::string(by_domain ? model::reason::verified_domain : model::reason::confirmed)});
         } else if (what == "invitation.expired") {
           done.push_back({event.at, user, "expire", std::string(model::reason::link_open)});
-        } else if (what == "user.disabled") {
+        } else if (of_leaver && what == "user.disconnected") {
+          disabled[user] = event.at;  // and disabled with it, if nobody has done that before
+          done.push_back({event.at, user, "disable", event.reason});
+        } else if (what == "user.disabled" && disabled[user] != event.at) {
           disabled[user] = event.at;
           done.push_back({event.at, user, "disable", event.reason});
         } else if (!of_leaver && !planning.contains(what) &&

@@ -118,6 +118,25 @@ TEST_CASE("a new employment keeps the user; disabling by hand keeps the connecti
   CHECK(b.identity.accounts.size() == 1);
 }
 
+TEST_CASE("who was disabled by hand loses the connection when the employment is over, and stays disabled") {
+  Office b;
+  b.hire("off", "2026-10-01", "2026-10-31");
+  b.pump();
+  b.connect("off");
+  REQUIRE(b.go(b.users.set_enabled("off", false, by_admin)));
+  b.at("2026-11-05T22:59:59Z");
+  CHECK(b.go(b.sweep.disable_leavers()) == 0);
+  CHECK(b.connection("off") == "connected");
+  b.at("2026-11-05T23:00:00Z");
+  CHECK(b.go(b.sweep.disable_leavers()) == 1);
+  b.pump();
+  CHECK(b.connection("off") == "not_connected");
+  CHECK(b.identity.accounts.empty());
+  CHECK_FALSE(b.user("off")->enabled);
+  CHECK(b.audit("off").back() == "account.removed");
+  CHECK(b.go(b.sweep.disable_leavers()) == 0);
+}
+
 TEST_CASE("leavers and ends are worked off in chunks, to the end") {
   Office b;
   for (int i = 0; i < 300; ++i) b.hire(std::to_string(i), "2026-10-01", "2026-10-20");

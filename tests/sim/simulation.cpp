@@ -945,13 +945,12 @@ private:
           "instr(char(10) || e.entered_by || char(10), char(10) || a.actor || char(10)) > 0");
   }
 
-  // What the template gives, and what it takes at the end. Who is disabled by hand keeps the connection.
+  // What the template gives, and what it takes at the end.
   void check_template(const Person& person, const model::User& user) {
     if (person.job == office &&
         (user.department != "Office" || user.roles != std::vector<std::string>{"staff"} || user.locale != "en"))
       world_.violate("I9", person.id + " lacks what the template gives");
-    if (world_.must_be_gone(person) &&
-        (user.enabled || (!person.ever_disabled && user.connection != model::Connection::not_connected)))
+    if (world_.must_be_gone(person) && (user.enabled || user.connection != model::Connection::not_connected))
       world_.violate("I8", person.id + " has left for days and is still there");
   }
 

@@ -123,7 +123,8 @@ TEST_CASE("a state of the first schema keeps its mails and their attempts, which
   CHECK(mail.detail == "later");
   CHECK(deliveries::attempts(*db, mail.key).size() == 2);
   CHECK_FALSE(db->integer("SELECT 1 FROM pragma_foreign_key_check"));
-  CHECK(deliveries::claim(*db, mail.key, core::Instant{core::Milliseconds{100}}, core::Instant{core::Milliseconds{200}}, 9)
+  CHECK(deliveries::claim(*db, mail.key, core::Instant{core::Milliseconds{100}}, core::Instant{core::Milliseconds{200}},
+                          9)
             .size() == 1);
 }
 
