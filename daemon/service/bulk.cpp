@@ -15,7 +15,7 @@ using model::InvitationState;
 // Each closure stays far below 20 ms, so that others have their turn.
 constexpr std::size_t look_chunk = 10'000;  // users passed over by the filter
 constexpr std::size_t plan_chunk = 256;     // users decided about
-constexpr std::size_t item_chunk = 2'000;   // rows written
+constexpr std::size_t item_chunk = 8'000;   // rows written: few, since each time waits for the disk
 constexpr std::size_t run_chunk = 32;
 constexpr std::size_t most_examples = 5;
 constexpr std::string_view will_send = "send";
