@@ -20,6 +20,7 @@ std::shared_ptr<const model::Policies> policies() {
     p.lead_days = place.lead_days;
     p.phase = place.preparation ? model::Phase::preparation : model::Phase::live;
     p.sign_in.ready_mail = place.ready_mail;
+    p.mails_per_minute = place.mails_per_minute;
     if (p.company.empty()) {
       organisation = p;
     } else {

@@ -58,12 +58,13 @@ struct Place {
   int lead_days;
   bool preparation;  // people may type their address themselves
   bool ready_mail;   // whom a verified domain connects is told by a mail
+  int mails_per_minute;
 };
-inline constexpr std::array<Place, 5> places{{{"", "Europe/Stockholm", 9, 1, false, false},
-                                              {"north", "Europe/Helsinki", 7, 2, true, true},
-                                              {"south", "America/Santiago", 9, 1, true, false},
-                                              {"nile", "Africa/Cairo", 9, 1, false, true},
-                                              {"east", "Pacific/Auckland", 9, 1, false, false}}};
+inline constexpr std::array<Place, 5> places{{{"", "Europe/Stockholm", 9, 1, false, false, 0},
+                                              {"north", "Europe/Helsinki", 7, 2, true, true, 0},
+                                              {"south", "America/Santiago", 9, 1, true, false, 4},
+                                              {"nile", "Africa/Cairo", 9, 1, false, true, 1},
+                                              {"east", "Pacific/Auckland", 9, 1, false, false, 0}}};
 
 // The employment templates: one that makes the user-id and the login email, one whose people stay for two days only,
 // and one that asks two steps of review from people who did not enter the hire.
