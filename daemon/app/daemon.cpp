@@ -27,6 +27,7 @@
 #include "plugin/registry.hpp"
 #include "render/banner.hpp"
 #include "service/connecting.hpp"
+#include "service/looper.hpp"
 #include "service/scheduler.hpp"
 #include "service/sweep.hpp"
 #include "web/server.hpp"
@@ -169,6 +170,8 @@ private:
   awaitable<void> pass_reviews();
   awaitable<void> watchdog();
   awaitable<void> advance_fence();
+  awaitable<bool> move_fence();
+  awaitable<core::Result<void>> write_fence_file();
   awaitable<void> confirm_state(std::string actor);
   awaitable<void> note(std::string actor, std::string action, std::string subject);
   void reload();
@@ -494,14 +497,27 @@ awaitable<void> Daemon::watchdog() {
 }
 
 awaitable<void> Daemon::advance_fence() {
+  const service::Looper looper("fence", clock_);
   std::uint64_t accepted = 0;
   while (true) {
     co_await clock_.sleep_for(fence_each);
     const auto now_accepted = delivery_->status().accepted;
     if (now_accepted == accepted || !gate_.held().empty()) continue;
-    accepted = now_accepted;
-    co_await [&] { return store_->write([fence = fence_.get()](store::Db& db) { fence->advance(db); }); }();
+    if (co_await looper.guarded(move_fence())) accepted = now_accepted;
   }
+}
+
+awaitable<bool> Daemon::move_fence() {
+  const auto count = [fence = fence_.get()](store::Db& db) { fence->count_up(db); };
+  co_await store_->write(count);
+  const auto written = co_await write_fence_file();
+  if (!written) throw std::runtime_error(written.error().message);
+  co_return true;
+}
+
+awaitable<core::Result<void>> Daemon::write_fence_file() {
+  const auto write = [fence = fence_.get()](store::Db& db) { return fence->write_file(db); };
+  co_return co_await store_->read(write);
 }
 
 awaitable<void> Daemon::confirm_state(std::string actor) {
@@ -511,6 +527,8 @@ awaitable<void> Daemon::confirm_state(std::string actor) {
     fence->confirm(db);
   };
   co_await store_->write(confirm);
+  const auto written = co_await write_fence_file();
+  if (!written) throw store::Unavailable(written.error().message);
 }
 
 awaitable<void> Daemon::note(std::string actor, std::string action, std::string subject) {

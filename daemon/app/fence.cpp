@@ -29,10 +29,10 @@ std::string Fence::inode() const {
   return std::to_string(info.st_ino);
 }
 
-core::Result<void> Fence::write_file(store::Db& db, std::int64_t count) const {
-  meta::put(db, "fence_count", std::to_string(count));
-  return core::write_file_atomically(file_, fmt::format("{} {}\n", meta::get(db, "instance").value_or(""), count),
-                                     0600);
+core::Result<void> Fence::write_file(store::Db& db) const {
+  return core::write_file_atomically(
+      file_, fmt::format("{} {}\n", meta::get(db, "instance").value_or(""), meta::get(db, "fence_count").value_or("0")),
+      0600);
 }
 
 core::Result<std::string> Fence::check(store::Db& db, core::Random& random) {
@@ -59,12 +59,10 @@ core::Result<std::string> Fence::check(store::Db& db, core::Random& random) {
     }
   }
   meta::put(db, "held", held);
-  const std::int64_t next = std::max(number(meta::get(db, "fence_count").value_or("0")),
-                                     text ? number(text->substr(text->find(' ') + 1)) : 0) +
-                            1;
   // The counter in the file is not moved while held: every start says so again until someone confirms.
   if (held.empty()) {
-    if (auto written = write_file(db, next); !written) return core::fail(written.error());
+    count_up(db);
+    if (auto written = write_file(db); !written) return core::fail(written.error());
   }
   return held;
 }
@@ -72,14 +70,14 @@ core::Result<std::string> Fence::check(store::Db& db, core::Random& random) {
 void Fence::confirm(store::Db& db) const {
   meta::put(db, "held", "");
   meta::put(db, "inode", inode());
-  advance(db);
+  count_up(db);
 }
 
-void Fence::advance(store::Db& db) const {
+void Fence::count_up(store::Db& db) const {
   const auto text = core::read_file(file_, 4'096);
   const std::int64_t in_file = text ? number(text->substr(text->find(' ') + 1)) : 0;
   const std::int64_t next = std::max(number(meta::get(db, "fence_count").value_or("0")), in_file) + 1;
-  if (auto written = write_file(db, next); !written) throw std::runtime_error(written.error().message);
+  meta::put(db, "fence_count", std::to_string(next));
 }
 
 }  // namespace invited::app

@@ -24,10 +24,12 @@ public:
   // Inside a store closure. An operator says that this state may send.
   void confirm(store::Db& db) const;
   // Inside a store closure. Moves the counter on, so that a backup taken before is recognised.
-  void advance(store::Db& db) const;
+  void count_up(store::Db& db) const;
+  // Inside a later store closure, when the counter is durable: the file must never be ahead of a database that is
+  // whole.
+  [[nodiscard]] core::Result<void> write_file(store::Db& db) const;
 
 private:
-  [[nodiscard]] core::Result<void> write_file(store::Db& db, std::int64_t count) const;
   [[nodiscard]] std::string inode() const;
   std::filesystem::path database_;
   std::filesystem::path file_;

@@ -302,7 +302,9 @@ Decision decide(const Facts& facts) {
   if (mail_out) return open_offer(facts, std::move(chain));
   if (moved) {
     chain.add(reason::login_email_changed, "The login email was changed: the older invitation is superseded.");
-    return by_start_date(open && before_mail(invitation->state) ? hire : facts, std::move(chain));
+    const bool of_next =
+        open ? before_mail(invitation->state) : !invitation->accepted_at && invitation->cause == InvitationCause::hire;
+    return by_start_date(of_next ? hire : facts, std::move(chain));
   }
   if (current && invitation->state == InvitationState::draft && invitation->cause != InvitationCause::hire)
     return chain.end(Action::send, reason::asked, "It was asked for during the review: the mail goes out at once.");
@@ -343,7 +345,8 @@ std::optional<Decision> leaving(const Facts& facts) {
                                                facts.user.enabled ? "disabled and " : "")});
     return decision;
   };
-  if (facts.next == nullptr) return ended(facts.user.enabled ? "active" : "disabled by hand but connected");
+  if (facts.next == nullptr || facts.next->review == ReviewState::rejected)
+    return ended(facts.user.enabled ? "active" : "disabled by hand but connected");
   const CivilDue back = due_for(facts.next->start_date, facts.policy);
   if (facts.next->start_date <= gone || back.date <= gone || instant_of(back) <= facts.now) {
     Facts then = facts;

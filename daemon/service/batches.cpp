@@ -277,6 +277,12 @@ boost::asio::awaitable<Settled> Batches::settle(std::shared_ptr<Gathering> gathe
 
 boost::asio::awaitable<Settled> Batches::settle_rows(Id key) {
   const auto batch = co_await [&] { return store_.read([key](Db& db) { return store::batches::get(db, key); }); }();
+  if (batch && batch->state == BatchState::releasing) {  // let go, and cut short by a full disk
+    (void)co_await go_on(key, {});
+    Settled settled;
+    settled.batch = key;
+    co_return settled;
+  }
   if (!batch || (batch->state != BatchState::open && batch->state != BatchState::filling)) co_return Settled{};
   co_return co_await decide(*batch);
 }

@@ -304,17 +304,21 @@ EmploymentChange take_employment(Db& db, Planner& planner, const Fields& fields,
                            (employment->end_date && *start > *employment->end_date));
   const bool made_now = start && (!employment || comes_back);
   if (made_now) {
+    // What nobody has approved yet is not approved by another start date.
+    const bool unapproved = comes_back && (employment->review == model::ReviewState::pending ||
+                                           employment->review == model::ReviewState::rejected);
+    const std::string same_template = unapproved ? employment->employment_template : std::string();
     if (comes_back) come_back(db, planner, user, *employment, now);
     model::Employment made;
     made.key = planner.new_id();
     made.user = user.key;
     made.start_date = *start;
     made.end_date = end;
-    made.employment_template = fields.given("employment_template").value_or("");
+    made.employment_template = fields.given("employment_template").value_or(same_template);
     made.withdrawn = withdrawn.value_or(false);
     made.hire_open = user.connection != model::Connection::connected;  // W0
     made.created_at = now;
-    enter_review(planner.policies(), made, in_review.value_or(false));
+    enter_review(planner.policies(), made, unapproved || in_review.value_or(false));
     note_entered_by(made, actor);
     employment = made;
   } else if (!employment) {
@@ -406,17 +410,49 @@ LeavingRow take_leaving(Db& db, const IntakeContext& context, const model::User&
   return row;
 }
 
-// What a row says the other way ends what an earlier one left waiting.
-void take_back_leaving(Db& db, Planner& planner, const Fields& fields, const model::User& user,
-                       const IntakeContext& context, Instant now) {
+// What a row says the other way ends what an earlier one left waiting. Gives the batches that hold the user no longer.
+std::vector<Id> take_back_leaving(Db& db, const Fields& fields, const model::User& user) {
+  std::vector<Id> batches;
   const auto take_back = [&](std::string_view field, bool value, model::BatchAct act) {
     const auto batch = fields.flag(field) == value ? store::batches::waiting_in(db, user.key, act) : std::nullopt;
     if (!batch) return;
     store::batches::settle_waiting(db, user.key, act, "taken_back");
-    planner.let_stay(db, user.key, *batch, context.actor, now);
+    batches.push_back(*batch);
   };
   take_back("withdrawn", false, model::BatchAct::withdraw);
   take_back("enabled", true, model::BatchAct::disable);
+  return batches;
+}
+
+// W9: planned again, by the start date where there is one, else as the request it was.
+void plan_again_for_new_email(Db& db, const Id& user, Ask& ask) {
+  const auto superseded = store::invitations::newest(db, user);
+  const bool of_hire = superseded && superseded->cause == model::InvitationCause::hire;
+  if (superseded && !of_hire) ask.cause = model::InvitationCause::asked;
+  auto jobs = store::employments::current(db, user);
+  if (!jobs.in_force) {
+    ask.asked = true;
+    ask.cause = model::InvitationCause::asked;
+    return;
+  }
+  // It was planned for the next employment, and still is.
+  if (of_hire && !superseded->accepted_at && !jobs.in_force->hire_open && jobs.following && jobs.following->hire_open)
+    return;
+  jobs.in_force->hire_open = true;
+  store::employments::update(db, *jobs.in_force);
+}
+
+// What somebody approved is not what it was: asked again.
+void ask_reviews_again(Db& db, Planner& planner, const model::User& user, bool address_changed,
+                       const std::optional<Id>& start_moved, const std::string& actor, Instant now) {
+  if (address_changed) {
+    const auto jobs = store::employments::current(db, user.key);
+    for (auto job : {jobs.in_force, jobs.following})
+      if (job) ask_again(db, planner, user, *job, actor, model::reason::login_email_changed, now);
+  }
+  if (start_moved)
+    if (auto job = store::employments::get(db, *start_moved))
+      ask_again(db, planner, user, *job, actor, model::reason::start_date_changed, now);
 }
 
 RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& record, const IntakeContext& context,
@@ -451,8 +487,9 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
   }
 
   LeavingRow leaving;
+  std::vector<Id> stays_from;
   if (present) {
-    take_back_leaving(db, planner, fields, *present, context, now);
+    stays_from = take_back_leaving(db, fields, *present);
     leaving = take_leaving(db, context, *present, employment_before, user, employment);
     if (!job.made) job.changed = !(employment == employment_before);
   }
@@ -477,25 +514,12 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
     result.applied = present ? RowOutcome::updated : RowOutcome::created;
     planner.audit(db, now, context.actor, present ? "user.updated" : "user.created", subject_of(user));
     Ask ask{.gathering = context.gathering.get()};
-    if (present && email.changed && planner.supersede_for_new_email(db, user.key, context.actor, now)) {
-      // W9: planned again, by the start date where there is one, else as the request it was.
-      const auto superseded = store::invitations::newest(db, user.key);
-      if (superseded && superseded->cause != model::InvitationCause::hire) ask.cause = model::InvitationCause::asked;
-      if (auto in_force = store::employments::in_force(db, user.key)) {
-        in_force->hire_open = true;
-        store::employments::update(db, *in_force);
-      } else {
-        ask.asked = true;
-        ask.cause = model::InvitationCause::asked;
-      }
-    }
-    // What somebody approved is not what it was: asked again (an address where there was none is no change of one).
+    if (present && email.changed && planner.supersede_for_new_email(db, user.key, context.actor, now))
+      plan_again_for_new_email(db, user.key, ask);
+    // An address where there was none is no change of one.
     const bool address_changed = present && email.changed && !present->login_email_canonical.empty();
-    if (address_changed || job.start_moved) {
-      if (auto in_force = store::employments::in_force(db, user.key))
-        ask_again(db, planner, user, *in_force, context.actor,
-                  address_changed ? model::reason::login_email_changed : model::reason::start_date_changed, now);
-    }
+    ask_reviews_again(db, planner, user, address_changed,
+                      job.start_moved ? std::optional(employment->key) : std::nullopt, context.actor, now);
     if (job.changed && !job.made) (void)settle_review(db, planner, user, *employment, context.actor, now);
     planner.apply(db, user.key, context.actor, now, ask);
     if (context.dry_run && seen != nullptr && email.changed) {
@@ -503,6 +527,8 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
       if (present) seen->left_old_email.insert(store::fold_user_id(user.user_id));
     }
   }
+  for (const Id& batch : stays_from)
+    planner.let_stay(db, user.key, batch, context.actor, now, {.gathering = context.gathering.get()});
   if (leaving.withdraws || leaving.disables) {
     result.applied = RowOutcome::updated;
     if (leaving.withdraws)

@@ -165,8 +165,13 @@ Applied Planner::apply(Db& db, const Id& user, const std::string& actor, Instant
       if (applied.decision.at > now) break;
       end(work, InvitationState::expired, model::reason::link_expired);
       return apply(db, user, actor, now, ask);  // a new hire may have waited for that
-    case Action::none:
     case Action::deliver:
+      // Paced behind many others: whom a person asks for goes first.
+      if (ask.goes_first && loaded->delivery && loaded->delivery->state == model::DeliveryState::queued &&
+          loaded->delivery->attempts == 0 && loaded->delivery->next_at && *loaded->delivery->next_at > now)
+        store::deliveries::requeue(db, loaded->delivery->key, now);
+      break;
+    case Action::none:
     case Action::disable:
       break;
   }
@@ -188,7 +193,16 @@ void Planner::note_leaving(Db& db, const Id& user, Instant now) const {
 }
 
 bool Planner::supersede_for_new_email(Db& db, const Id& user, const std::string& actor, Instant now) {
-  return end_open(db, user, InvitationState::superseded, model::reason::login_email_changed, actor, now);
+  if (end_open(db, user, InvitationState::superseded, model::reason::login_email_changed, actor, now)) return true;
+  // A hire is pending also when the link has ended unused.
+  auto loaded = load(db, user);
+  if (!loaded || !loaded->invitation || loaded->invitation->state != InvitationState::expired ||
+      loaded->invitation->cause != InvitationCause::hire || loaded->user.connection != Connection::pending)
+    return false;
+  Applied applied;
+  Work work{db, *loaded, actor, now, applied.decision, {}, applied};
+  end(work, InvitationState::superseded, model::reason::login_email_changed);
+  return true;
 }
 
 bool Planner::end_open(Db& db, const Id& user, InvitationState to, std::string_view reason, const std::string& actor,
@@ -359,7 +373,7 @@ void Planner::gather_leaving(Db& db, const Id& user, model::BatchAct act, const 
   if (loaded->delivery) store::deliveries::park(db, loaded->delivery->key);
 }
 
-void Planner::let_stay(Db& db, const Id& user, const Id& batch, const std::string& actor, Instant now) {
+void Planner::let_stay(Db& db, const Id& user, const Id& batch, const std::string& actor, Instant now, Ask ask) {
   const auto loaded = load(db, user);
   if (!loaded) return;
   if (loaded->invitation && loaded->invitation->held_reason == model::held_by_batch(batch)) {
@@ -370,7 +384,7 @@ void Planner::let_stay(Db& db, const Id& user, const Id& batch, const std::strin
         !loaded->delivery->next_at)
       store::deliveries::requeue(db, loaded->delivery->key, now);
   }
-  apply(db, user, actor, now);
+  apply(db, user, actor, now, ask);
 }
 
 void Planner::queue_mail(Db& db, const Invitation& invitation, model::DeliveryKind kind,

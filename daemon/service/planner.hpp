@@ -107,7 +107,7 @@ public:
   void gather_leaving(Db& db, const Id& user, model::BatchAct act, const std::optional<Id>& employment,
                       Gathering& gathering, Instant now);
   // It will not happen (any more): what it held goes on, or back to the batch that held it before.
-  void let_stay(Db& db, const Id& user, const Id& batch, const std::string& actor, Instant now);
+  void let_stay(Db& db, const Id& user, const Id& batch, const std::string& actor, Instant now, Ask ask = {});
 
   // A mail of this kind waits for its first try; the earliest start goes first (W11).
   void queue_mail(Db& db, const model::Invitation& invitation, model::DeliveryKind kind,

@@ -32,6 +32,11 @@ bool change_flow(const model::Policies& policies, Employment& employment, bool r
   const bool asked = review_asked || employment.flow == model::ReviewFlows::default_name;
   const std::string flow = flow_for(policies, employment.employment_template, asked);
   if (flow == employment.flow) return false;
+  // Four eyes are not got around by another template: such a review is approved or rejected.
+  const bool two_people = !flow.empty() && policies.flows().of(flow).four_eyes;
+  if (employment.review == ReviewState::pending && !employment.flow.empty() &&
+      policies.flows().of(employment.flow).four_eyes && !two_people)
+    return false;
   enter_review(policies, employment, asked);
   return true;
 }

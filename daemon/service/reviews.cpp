@@ -125,6 +125,8 @@ boost::asio::awaitable<core::Result<void>> Reviews::reopen(std::string user_id, 
   return change<void>(
       std::move(user_id), std::move(act),
       [](Db& db, Planner& planner, Loaded& loaded, const std::string& actor, Instant now) -> core::Result<void> {
+        const bool rejected = loaded.employment && loaded.employment->review == ReviewState::rejected;
+        if (!rejected && loaded.next && loaded.next->review == ReviewState::rejected) loaded.employment = loaded.next;
         if (!loaded.employment || loaded.employment->flow.empty() || loaded.employment->review == ReviewState::none)
           return fail(ErrorKind::conflict, "no_review",
                       fmt::format("The employment of user {} has no review.", loaded.user.user_id));

@@ -157,6 +157,23 @@ boost::asio::awaitable<std::size_t> Scheduler::plan_again_if_settings_changed() 
         last = keys.size() == chunk ? std::optional(keys.back()) : std::nullopt;
       } while (last);
     }
+    // What the older settings ended comes back where the newer ones want it.
+    std::optional<Id> last_hire;
+    do {
+      const Instant now = clock_.now();
+      const auto keys = co_await [&] {
+        return store_.write([planner = planner_, gathering, last_hire, now](Db& db) {
+          std::vector<Id> seen;
+          for (const auto& hire : store::employments::open_hires(db, last_hire, chunk)) {
+            planner->apply(db, hire.user, "daemon", now, {.gathering = gathering.get()});
+            seen.push_back(hire.key);
+          }
+          return seen;
+        });
+      }();
+      looked_at += keys.size();
+      last_hire = keys.size() == chunk ? std::optional(keys.back()) : std::nullopt;
+    } while (last_hire);
     std::optional<Id> last;
     do {
       const Instant now = clock_.now();

@@ -102,8 +102,9 @@ boost::asio::awaitable<std::size_t> Sweep::hand_over() {
         for (model::Employment& employment : ended) {
           const auto loaded = Planner::load(db, employment.user);
           const auto& zone = planner->policies().of(loaded->user.company).zone;
-          if (!loaded->next || loaded->employment->key != employment.key ||
-              model::local_date(now, zone) <= *employment.end_date)
+          // Where the review rejected the next one the leaver rule ends it, too.
+          if (!loaded->next || loaded->next->review == model::ReviewState::rejected ||
+              loaded->employment->key != employment.key || model::local_date(now, zone) <= *employment.end_date)
             continue;
           // With a gap the leaver rule ends it, some days later.
           const auto leaving = model::leaving(planner->facts(*loaded, now));
@@ -139,8 +140,9 @@ boost::asio::awaitable<std::size_t> Sweep::bring_back() {
         for (model::Employment& employment : waiting) {
           auto user = store::users::get(db, employment.user);
           const auto in_force = store::employments::in_force(db, employment.user);
-          // Withdrawn, or another employment took its place: that one decides.
-          const bool counts = in_force && in_force->key == employment.key && !employment.withdrawn;
+          // Withdrawn, rejected, or another employment took its place: that one decides.
+          const bool counts = in_force && in_force->key == employment.key && !employment.withdrawn &&
+                              employment.review != model::ReviewState::rejected;
           if (counts && !model::comes_back_now(employment, planner->policies().of(user->company), now)) continue;
           planner->end_gap(db, *user, employment, counts, "daemon", now);
           planner->apply(db, user->key, "daemon", now);

@@ -87,7 +87,8 @@ Outcomes count_outcomes(Db& db, const Id& key, std::int64_t after, std::size_t l
 std::size_t prune(Db& db, Instant before, std::size_t limit) {
   const auto most = static_cast<std::int64_t>(limit);
   const int items = db.run(
-      "DELETE FROM plan_items WHERE (plan, number) IN (SELECT i.plan, i.number FROM plan_items i JOIN plans p ON p.key "
+      "DELETE FROM plan_items WHERE (plan, number) IN (SELECT i.plan, i.number FROM plans p CROSS JOIN plan_items i ON "
+      "p.key "
       "= i.plan WHERE p.state <> "
       "'running' AND p.created_at < ?1 LIMIT ?2)",
       before, most);

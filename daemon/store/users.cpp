@@ -325,6 +325,13 @@ std::optional<Employment> get(Db& db, const Id& key) {
   return one<Employment>(db.prepare(sql, key), employment_of);
 }
 
+std::vector<Employment> open_hires(Db& db, const std::optional<Id>& after, std::size_t limit) {
+  static const std::string sql =
+      fmt::format("SELECT {} FROM employments WHERE hire_open = 1 AND withdrawn = 0 AND key > ?1 ORDER BY key LIMIT ?2",
+                  select_employment);
+  return collect<Employment>(db.prepare(sql, after.value_or(Id{}), static_cast<std::int64_t>(limit)), employment_of);
+}
+
 std::optional<Employment> starting_on(Db& db, const Id& user, model::CivilDate start) {
   static const std::string sql = fmt::format(
       "SELECT {} FROM employments WHERE user = ?1 AND start_date = ?2 AND withdrawn = 0 LIMIT 1", select_employment);

@@ -55,6 +55,8 @@ struct Current {
 };
 [[nodiscard]] Current current(Db& db, const Id& user);
 [[nodiscard]] std::optional<Employment> get(Db& db, const Id& key);
+// Those whose hire waits for its invitation, by key.
+[[nodiscard]] std::vector<Employment> open_hires(Db& db, const std::optional<Id>& after, std::size_t limit);
 // One that is not withdrawn.
 [[nodiscard]] std::optional<Employment> starting_on(Db& db, const Id& user, model::CivilDate start);
 [[nodiscard]] std::optional<Employment> latest(Db& db, const Id& user);

@@ -358,6 +358,30 @@ TEST_CASE("new settings that would send to many at once are braked") {
   CHECK(all[0].cause == BatchCause::settings);
 }
 
+TEST_CASE("what wrong settings ended comes back with the right ones, for its own date") {
+  Braked b;
+  b.feed(b.begin(), Braked::hires("a", 2, "2026-12-01"));
+  REQUIRE(b.go(b.scheduler.plan_again_if_settings_changed()) > 0);
+  REQUIRE(b.state("a0") == "scheduled");
+  const auto run_with = [&](model::Policies policies) {
+    const auto planner = std::make_shared<service::Planner>(
+        std::make_shared<const model::Policies>(std::move(policies)), b.clock, b.random, "mail.example.com", 0);
+    service::Batches batches(*b.store, b.clock, planner, three);
+    service::Scheduler scheduler(*b.store, b.clock, b.io.get_executor(), planner, batches, b.gate);
+    b.go(scheduler.plan_again_if_settings_changed());
+  };
+  SECTION("allowed domains") {
+    run_with(stockholm([](model::Policy& p) { p.allowed_domains = {"elsewhere.example"}; }));
+  }
+  SECTION("automatic invitations") {
+    run_with(stockholm([](model::Policy& p) { p.auto_invite = model::AutoInvite::none; }));
+  }
+  CHECK(b.state("a0") == "cancelled");
+  run_with(stockholm());
+  CHECK(b.state("a0") == "scheduled");
+  CHECK(b.state("a1") == "scheduled");
+}
+
 // ---- the shrink guard
 
 namespace {
@@ -449,6 +473,17 @@ TEST_CASE("by hand a withdrawal is never held, nor is one of a user who waits fo
   for (int i = 0; i < 10; ++i) b.connect("now" + std::to_string(i));
   CHECK_FALSE(b.file(Waiting::gone("now", 10)).held);
   CHECK(b.withdrawn("now9"));
+}
+
+TEST_CASE(
+    "a file that takes a withdrawal back and moves the start is decided about as a whole: nothing goes out early") {
+  Waiting b;
+  REQUIRE(b.file(Waiting::gone("later", 5)).held);
+  b.at("2026-11-30T09:00:00Z");  // the older date has come meanwhile
+  b.file({{{"user_id", "later0"}, {"withdrawn", "false"}, {"start_date", "2027-03-01"}, {"department", "Sales"}}});
+  b.mails_only();
+  CHECK(b.mails_to("later0") == 0);
+  CHECK(b.state("later0") == "scheduled");
 }
 
 TEST_CASE("the same file again, while it is held, says nothing new; a file that says the opposite takes it back") {
@@ -644,6 +679,10 @@ TEST_CASE("a paced company's mails begin their way one by one; others and asked-
   CHECK(b.transport.mails.size() == 7);
   b.hire("n5");  // nobody waits: at once
   CHECK(b.seconds_until("n5") == 0);
+  b.hire("n6");
+  CHECK(b.seconds_until("n6") == 15);
+  REQUIRE(b.send("n6") == "ok");  // in the queue already, and wanted now
+  CHECK(b.seconds_until("n6") == 0);
 }
 
 TEST_CASE("a bulk send is paced, and a restart changes nothing about it") {

@@ -180,3 +180,37 @@ TEST_CASE("a stale row makes a new employment of a withdrawn one; the next row a
   CHECK(b.row({{"user_id", "a"}, {"start_date", "2026-12-01"}, {"withdrawn", "true"}}) == "updated");
   CHECK(b.state("a") == "cancelled");
 }
+
+TEST_CASE("W9 a corrected address of somebody whose next employment is planned waits for that one's date") {
+  Bench b(stockholm());
+  b.at("2026-10-01T08:00:00Z");
+  b.row({{"user_id", "a"},
+         {"name", "a"},
+         {"login_email", "a@example.com"},
+         {"start_date", "2026-10-01"},
+         {"end_date", "2026-12-31"}});
+  b.pump();
+  b.at("2026-10-07T08:00:00Z");
+  b.go(b.sweep.expire());
+  b.row({{"user_id", "a"}, {"start_date", "2027-01-01"}, {"end_date", ""}});
+  REQUIRE(b.state("a") == "scheduled");
+  const auto mails = b.transport.mails.size();
+  b.row({{"user_id", "a"}, {"login_email", "b@example.com"}});
+  b.pump();
+  CHECK(b.state("a") == "scheduled");
+  CHECK(b.invitation("a").login_email == "b@example.com");
+  CHECK(b.transport.mails.size() == mails);
+}
+
+TEST_CASE("W9 the address of a hire is corrected after the link ended unused: planned again") {
+  Bench b(stockholm());
+  b.at("2026-10-01T08:00:00Z");
+  b.row({{"user_id", "a"}, {"name", "a"}, {"login_email", "a@example.com"}, {"start_date", "2026-10-01"}});
+  b.pump();
+  b.at("2026-10-07T08:00:00Z");
+  b.go(b.sweep.expire());
+  REQUIRE(b.connection("a") == "pending");
+  b.row({{"user_id", "a"}, {"login_email", "b@example.com"}});
+  b.pump();
+  CHECK(b.states("a") == std::vector<std::string>{"superseded", "sent"});
+}

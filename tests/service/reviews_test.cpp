@@ -254,3 +254,50 @@ TEST_CASE("a re-hire enters the flow anew") {
   b.pump();
   CHECK(b.mails_to("a") == 1);
 }
+
+TEST_CASE("four eyes are not got around by another template: the review stays until somebody decides") {
+  Bench b(two_steps(true));
+  b.at("2026-10-20T08:00:00Z");
+  hire(b, "a", "2026-10-21");
+  CHECK(b.row({{"user_id", "a"}, {"employment_template", "hourly"}}) == "updated");
+  CHECK(b.row({{"user_id", "a"}, {"employment_template", ""}}) == "updated");
+  b.pump();
+  CHECK(review(b, "a") == "pending");
+  CHECK(b.state("a") == "draft");
+  CHECK(b.transport.mails.empty());
+}
+
+TEST_CASE("W3: a start after the old end is no way past a review that is not finished, or was rejected") {
+  Bench b(two_steps());
+  b.at("2026-10-20T08:00:00Z");
+  for (const auto* id : {"pending", "rejected"}) {
+    (void)b.rows({{{"user_id", id},
+                   {"name", id},
+                   {"login_email", std::string(id) + "@example.com"},
+                   {"start_date", "2026-10-20"},
+                   {"end_date", "2026-10-20"},
+                   {"employment_template", "permanent"}}});
+  }
+  REQUIRE(b.go(b.reviews.reject("rejected", "no", by_eva)));
+  for (const auto* id : {"pending", "rejected"})
+    CHECK(b.row({{"user_id", id}, {"start_date", "2026-10-21"}}) == "updated");
+  b.pump();
+  CHECK(b.transport.mails.empty());
+}
+
+TEST_CASE("a rejection of the next employment is taken back by reopen, and does not touch the present one") {
+  Bench b(two_steps());
+  b.at("2026-10-20T08:00:00Z");
+  (void)b.rows({{{"user_id", "a"},
+                 {"name", "a"},
+                 {"login_email", "a@example.com"},
+                 {"start_date", "2026-10-21"},
+                 {"end_date", "2026-11-30"},
+                 {"employment_template", "hourly"}}});
+  b.pump();
+  REQUIRE(b.state("a") == "sent");
+  (void)b.rows({{{"user_id", "a"}, {"start_date", "2026-12-01"}, {"employment_template", "permanent"}}});
+  REQUIRE(b.go(b.reviews.reject("a", "no", by_eva)));
+  REQUIRE(b.go(b.reviews.reopen("a", by_eva)));
+  REQUIRE(b.go(b.reviews.approve("a", "manager", by_eva)));
+}

@@ -154,3 +154,30 @@ TEST_CASE("plans that nobody ran are dropped after a day") {
   b.go(b.sweep.prune_plans());
   CHECK_FALSE(store::plans::get(*b.db, plan.key));
 }
+
+TEST_CASE("a next employment that the review rejected keeps nobody") {
+  model::ReviewFlow office;
+  office.name = "office";
+  office.steps = {{"manager", ""}};
+  model::Templates templates;
+  templates.employments = {{"permanent", "", "office"}};
+  const auto base = stockholm();
+  Bench b({base.organisation(), base.companies(), model::ReviewFlows({office}), templates});
+  b.at("2026-10-01T08:00:00Z");
+  b.row({{"user_id", "a"},
+         {"name", "a"},
+         {"login_email", "a@example.com"},
+         {"start_date", "2026-10-01"},
+         {"end_date", "2026-10-31"}});
+  b.pump();
+  b.connect("a");
+  (void)b.rows(
+      {{{"user_id", "a"}, {"start_date", "2026-11-01"}, {"employment_template", "permanent"}, {"in_review", "true"}}});
+  REQUIRE(b.go(b.reviews.reject("a", "no", by_admin)));
+  b.at("2026-11-05T23:00:00Z");
+  b.go(b.sweep.hand_over());
+  CHECK(b.go(b.sweep.disable_leavers()) == 1);
+  b.pump();
+  CHECK_FALSE(b.user("a")->enabled);
+  CHECK(b.connection("a") == "not_connected");
+}
