@@ -18,6 +18,7 @@ using core::HttpResponse;
 
 constexpr std::string_view link_prefix = "/v/";
 constexpr std::string_view self_service_prefix = "/s/";
+constexpr std::size_t longest_link = 100;  // octets of a path that tell links apart
 
 // A field of our form; empty if it is absent or the body is no form.
 std::string form_field(std::string_view body, std::string_view name) {
@@ -95,6 +96,7 @@ Server::Server(boost::asio::any_io_executor executor, core::Clock& clock, servic
       settings_(std::move(settings)),
       origin_(origin_of(settings_.base_url)),
       routes_(std::move(routes)),
+      visits_(3'000, core::Milliseconds{60'000}, 50'000),
       pages_(120, core::Milliseconds{60'000}, 50'000),
       posts_(20, core::Milliseconds{60'000}, 50'000),
       http_(
@@ -185,8 +187,11 @@ awaitable<HttpResponse> Server::answer(HttpRequest request) {
   const bool link = request.path.starts_with(link_prefix);
   if (link || request.path.starts_with(self_service_prefix)) {
     const std::string client = client_of(request);
-    if (!pages_.take(client, clock_.monotonic()) ||
-        (request.method == "POST" && !posts_.take(client, clock_.monotonic())))
+    // An office, or everybody behind a proxy that names nobody, is one address: what is scarce is scarce for each link.
+    const std::string at_link = client + request.path.substr(0, longest_link);
+    const auto now = clock_.monotonic();
+    if (!visits_.take(client, now) || !pages_.take(at_link, now) ||
+        (request.method == "POST" && !posts_.take(at_link, now)))
       co_return show(plain_page(429, render::TooManyRequestsPage{}, policies_, ask));
     std::string token = request.path.substr(link ? link_prefix.size() : self_service_prefix.size());
     if (link) co_return co_await link_page(std::move(request), std::move(token), client);

@@ -69,6 +69,7 @@ private:
   Settings settings_;
   std::string origin_;
   PluginRoutes routes_;
+  Rate visits_;
   Rate pages_;
   Rate posts_;
   core::HttpServer http_;

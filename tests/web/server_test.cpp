@@ -327,7 +327,21 @@ TEST_CASE("a new link asked for an address whose domain was verified meanwhile c
 
 // ---- how often ---------------------------------------------------------------------------------------------------
 
-TEST_CASE("one address may open 120 pages and post 20 forms in a minute") {
+TEST_CASE("whoever shares an address with others is not kept from her own link, until the address asks for too much") {
+  Site site;
+  std::vector<std::string> paths;
+  for (int i = 0; i < 30; ++i) paths.push_back(path_of(site.hire(std::to_string(i))));
+  for (const auto& path : paths) CHECK(site.post(path, "").status == 200);
+  for (int i = 0; i < 19; ++i) CHECK(site.post(paths[0], "").status == 200);
+  CHECK(site.post(paths[0], "").status == 429);
+  CHECK(site.post(paths[1], "").status == 200);
+  unsigned last = 0;
+  for (int i = 0; i < 3'000; ++i) last = site.get("/v/guess" + std::to_string(i)).status;
+  CHECK(last == 429);
+  CHECK(site.get(paths[2]).status == 429);
+}
+
+TEST_CASE("one address may open a link's page 120 times and post its form 20 times in a minute") {
   Site site;
   const auto path = path_of(site.hire("14"));
   SECTION("pages") {
