@@ -296,8 +296,8 @@ void Daemon::make_services() {
   delivery.max_attempts = config_.mail.max_attempts;
   delivery_ = std::make_unique<service::Delivery>(*store_, clock_, random_, executor, planner_, *tokens_, *mail_writer_,
                                                   transport, gate_, scope_, ids_.next(), delivery);
-  connecting_ = std::make_unique<service::Connecting>(*store_, clock_, random_, executor, planner_, identity);
-  sweep_ = std::make_unique<service::Sweep>(*store_, clock_, planner_);
+  connecting_ = std::make_unique<service::Connecting>(*store_, clock_, random_, executor, planner_, gate_, identity);
+  sweep_ = std::make_unique<service::Sweep>(*store_, clock_, planner_, gate_);
   reviews_ = std::make_unique<service::Reviews>(*store_, clock_, planner_);
   users_ = std::make_unique<service::Users>(*store_, clock_, planner_);
   dns_ = std::make_unique<dns::TxtResolver>(
@@ -475,6 +475,7 @@ void Daemon::connect_wakeups() {
   gate_.on_open([this] {
     scheduler_->ring();
     delivery_->ring();
+    connecting_->ring();
   });
 }
 

@@ -24,6 +24,7 @@
 #include "store/future.hpp"
 #include "store/invitations.hpp"
 #include "store/store.hpp"
+#include "store/users.hpp"
 
 namespace invited::rehearsal {
 
@@ -69,8 +70,8 @@ public:
         reviews_(store_, clock_, planner_),
         batches_(store_, clock_, planner_, settings.brakes),
         scheduler_(store_, clock_, io_.get_executor(), planner_, batches_, gate_),
-        connecting_(store_, clock_, random_, io_.get_executor(), planner_, identity_),
-        sweep_(store_, clock_, planner_),
+        connecting_(store_, clock_, random_, io_.get_executor(), planner_, gate_, identity_),
+        sweep_(store_, clock_, planner_, gate_),
         links_(store_, clock_, planner_, tokens_, 1),
         delivery_(store_, clock_, random_, io_.get_executor(), planner_, tokens_, writer, transport_, gate_, scope_,
                   planner_->new_id(),
@@ -80,7 +81,7 @@ public:
   void run() {
     (void)go(delivery_.rescue());
     (void)go(batches_.settle_left_open());
-    (void)go(reviews_.settle_all());
+    pass_reviews();
     (void)go(scheduler_.plan_again_if_settings_changed());
     plan_clicks_on_open_links();
     while (clock_.now() < settings_.to) {
@@ -94,6 +95,13 @@ public:
   }
 
 private:
+  // As the daemon does at its start.
+  void pass_reviews() {
+    const auto gathering = batches_.gather(model::BatchCause::settings, "", "daemon");
+    (void)go(reviews_.settle_all(gathering));
+    (void)go(batches_.settle(gathering, false));
+  }
+
   // The copy knows the world up to its last event; what is due since then comes before `from`.
   static Instant begin(store::Db& db, const Settings& settings) {
     const auto newest = store::audit::page(db, {.after = std::nullopt, .before = std::nullopt}, "", 1);
@@ -128,7 +136,7 @@ private:
     while (again) {
       again = click() > 0;
       again = go(sweep_.expire()) > 0 || again;
-      again = go(sweep_.disable_leavers()) > 0 || again;
+      again = go(sweep_.employments()) > 0 || again;
       again = go(scheduler_.pass()) > 0 || again;
       again = go(connecting_.pass()) > 0 || again;
       again = go(delivery_.pass()) > 0 || again;
@@ -175,6 +183,7 @@ private:
   // ---- time
 
   [[nodiscard]] Instant next_event() {
+    constexpr std::size_t few = 500;
     const Instant now = clock_.now();
     Instant next = settings_.to;
     const auto sooner = [&](Instant at) {
@@ -193,6 +202,11 @@ private:
         sooner(
             model::first_instant_of(model::date_of_key(static_cast<std::int32_t>(row.place.position)).value(), zone));
     }
+    for (const auto& employment : store::employments::next_to_end(
+             db_, model::add_days(model::CivilDate{std::chrono::floor<std::chrono::days>(now)}, -1), few))
+      sooner(model::first_instant_of(model::add_days(*employment.end_date, 1), policy_of(employment.user).zone));
+    for (const auto& employment : store::employments::in_gap(db_, std::nullopt, few))
+      sooner(model::instant_of(model::due_for(employment.start_date, policy_of(employment.user))));
     for (const auto& row : future::ends(db_, future::after(milliseconds(now)), 1))
       sooner(Instant{Milliseconds{row.place.position}});
     for (const auto& row : future::mails(db_, future::after(milliseconds(now)), 1))
@@ -205,6 +219,11 @@ private:
     }
     if (!clicks_.empty()) sooner(clicks_.begin()->first);
     return next;
+  }
+
+  [[nodiscard]] const model::Policy& policy_of(const core::Id& user) {
+    const auto known = store::users::get(db_, user);
+    return planner_->policies().of(known ? known->company : "");
   }
 
   void tell_outages() {

@@ -94,13 +94,14 @@ void record(Db& db, Planner& planner, const ProviderTask& task, const ProviderAn
 }  // namespace
 
 Connecting::Connecting(store::Store& store, core::Clock& clock, core::Random& random,
-                       boost::asio::any_io_executor executor, std::shared_ptr<Planner> planner,
+                       boost::asio::any_io_executor executor, std::shared_ptr<Planner> planner, const SendingGate& gate,
                        model::Identity& identity)
     : store_(store),
       clock_(clock),
       random_(random),
       wakeup_(std::move(executor)),
       planner_(std::move(planner)),
+      gate_(gate),
       identity_(identity) {}
 
 boost::asio::awaitable<void> Connecting::run() {
@@ -113,6 +114,7 @@ boost::asio::awaitable<void> Connecting::run() {
 }
 
 boost::asio::awaitable<std::size_t> Connecting::pass() {
+  if (!gate_.held().empty()) co_return 0;
   const Instant now = clock_.now();
   auto due = co_await [&] { return store_.read([now](Db& db) { return store::tasks::due(db, now, chunk); }); }();
   for (ProviderTask& task : due) co_await work(std::move(task));

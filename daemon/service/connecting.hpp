@@ -1,7 +1,8 @@
 // Makes accounts at the identity provider, and takes connections away again: works off the provider tasks in the store.
 //
 // One person, one account (PRODUCT §7 rule 5): the provider sees the user's key as external id; after a doubtful answer
-// the daemon looks up by that id before it tries again, and never adopts an account by address.
+// the daemon looks up by that id before it tries again, and never adopts an account by address. While an operator holds
+// the state (rule 9) nothing happens at the provider either: a restored state remembers yesterday's accounts.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -13,6 +14,7 @@
 #include "core/task_scope.hpp"
 #include "core/wakeup.hpp"
 #include "model/ports.hpp"
+#include "service/catch_up.hpp"
 #include "service/planner.hpp"
 #include "store/store.hpp"
 
@@ -21,7 +23,7 @@ namespace invited::service {
 class Connecting {
 public:
   Connecting(store::Store& store, core::Clock& clock, core::Random& random, boost::asio::any_io_executor executor,
-             std::shared_ptr<Planner> planner, model::Identity& identity);
+             std::shared_ptr<Planner> planner, const SendingGate& gate, model::Identity& identity);
 
   boost::asio::awaitable<void> run();          // until cancelled [core-thread]
   boost::asio::awaitable<std::size_t> pass();  // works off what is due; the number of tasks tried
@@ -36,6 +38,7 @@ private:
   core::Random& random_;
   core::Wakeup wakeup_;
   std::shared_ptr<Planner> planner_;
+  const SendingGate& gate_;
   model::Identity& identity_;
 };
 

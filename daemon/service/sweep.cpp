@@ -19,12 +19,13 @@ namespace invited::service {
 namespace {
 constexpr std::size_t chunk = 128;
 constexpr core::Milliseconds look_each{1'000};
-constexpr core::Milliseconds leavers_each = std::chrono::minutes{5};
+constexpr core::Milliseconds employments_each = std::chrono::minutes{5};
+constexpr core::Milliseconds prune_each = std::chrono::minutes{5};
 constexpr core::Milliseconds batches_kept_for = std::chrono::hours{24 * 30};
 }  // namespace
 
-Sweep::Sweep(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> planner)
-    : store_(store), clock_(clock), planner_(std::move(planner)) {}
+Sweep::Sweep(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> planner, const SendingGate& gate)
+    : store_(store), clock_(clock), planner_(std::move(planner)), gate_(gate) {}
 
 boost::asio::awaitable<void> Sweep::run() {
   const Looper looper("sweep", clock_);
@@ -36,16 +37,25 @@ boost::asio::awaitable<void> Sweep::run() {
 
 boost::asio::awaitable<std::size_t> Sweep::pass() {
   std::size_t ended = co_await expire();
-  if (clock_.monotonic() >= leavers_next_) {
-    ended += co_await disable_leavers();
-    ended += co_await hand_over();
-    ended += co_await bring_back();
+  if (gate_.open() && clock_.monotonic() >= employments_next_) {
+    ended += co_await employments();
+    employments_next_ = clock_.monotonic() + employments_each;
+  }
+  if (clock_.monotonic() >= prune_next_) {
     ended += co_await prune_plans();
     ended += co_await prune_batches();
     ended += co_await prune_self_service();
-    leavers_next_ = clock_.monotonic() + leavers_each;
+    prune_next_ = clock_.monotonic() + prune_each;
   }
   co_return ended;
+}
+
+boost::asio::awaitable<std::size_t> Sweep::employments() {
+  if (!gate_.open()) co_return 0;
+  std::size_t done = co_await disable_leavers();
+  done += co_await hand_over();
+  done += co_await bring_back();
+  co_return done;
 }
 
 boost::asio::awaitable<std::size_t> Sweep::expire() {
@@ -83,43 +93,49 @@ void begin_gap(Db& db, const Loaded& loaded) {
 }
 }  // namespace
 
-// Where one employment follows the other without a gap, the next one takes over on the day after the end.
+namespace {
+// The employment ended and the next one follows without a gap.
+bool handed_over(Db& db, Planner& planner, const Id& user, Instant now) {
+  const auto loaded = Planner::load(db, user);
+  if (!loaded || !loaded->employment || !loaded->employment->end_date) return false;
+  const auto& zone = planner.policies().of(loaded->user.company).zone;
+  // Where the review rejected the next one the leaver rule ends it, too.
+  if (!loaded->next || loaded->next->review == model::ReviewState::rejected ||
+      model::local_date(now, zone) <= *loaded->employment->end_date)
+    return false;
+  // With a gap the leaver rule ends it, some days later.
+  const auto leaving = model::leaving(planner.facts(*loaded, now));
+  if (leaving && leaving->reason() == model::reason::between_employments) return false;
+  model::Employment over = *loaded->employment;
+  over.over = true;
+  store::employments::update(db, over);
+  planner.apply(db, user, "daemon", now);
+  return true;
+}
+}  // namespace
+
+// Where one employment follows the other without a gap, the next one takes over on the day after the end. Few do: a
+// reader looks for them, and the writer is asked for those alone.
 boost::asio::awaitable<std::size_t> Sweep::hand_over() {
-  struct Chunk {
-    std::size_t handed_over = 0;
-    std::optional<Id> last;
-  };
+  const Instant now = clock_.now();
+  // No zone is more than a day ahead of UTC; each is looked at in its own zone.
+  const auto before = model::add_days(model::CivilDate{std::chrono::floor<std::chrono::days>(now)}, 1);
   std::size_t total = 0;
   std::optional<Id> after;
   do {
-    const Instant now = clock_.now();
-    const Chunk done = co_await [&] {
-      return store_.write([planner = planner_, after, now](Db& db) {
-        Chunk result;
-        // No zone is more than a day ahead of UTC; each is looked at in its own zone.
-        const auto latest = model::add_days(model::CivilDate{std::chrono::floor<std::chrono::days>(now)}, 1);
-        auto ended = store::employments::to_end(db, latest, after, chunk);
-        for (model::Employment& employment : ended) {
-          const auto loaded = Planner::load(db, employment.user);
-          const auto& zone = planner->policies().of(loaded->user.company).zone;
-          // Where the review rejected the next one the leaver rule ends it, too.
-          if (!loaded->next || loaded->next->review == model::ReviewState::rejected ||
-              loaded->employment->key != employment.key || model::local_date(now, zone) <= *employment.end_date)
-            continue;
-          // With a gap the leaver rule ends it, some days later.
-          const auto leaving = model::leaving(planner->facts(*loaded, now));
-          if (leaving && leaving->reason() == model::reason::between_employments) continue;
-          employment.over = true;
-          store::employments::update(db, employment);
-          planner->apply(db, employment.user, "daemon", now);
-          ++result.handed_over;
-        }
-        if (ended.size() == chunk) result.last = ended.back().key;
-        return result;
-      });
+    const auto ended = co_await [&] {
+      return store_.read([after, before](Db& db) { return store::employments::to_end(db, before, after, chunk); });
     }();
-    total += done.handed_over;
-    after = done.last;
+    std::vector<Id> users;
+    for (const model::Employment& employment : ended) users.push_back(employment.user);
+    if (!users.empty())
+      total += co_await [&] {
+        return store_.write([planner = planner_, users, now](Db& db) {
+          return static_cast<std::size_t>(std::count_if(
+              users.begin(), users.end(), [&](const Id& user) { return handed_over(db, *planner, user, now); }));
+        });
+      }();
+    after = ended.size() == chunk ? std::optional(ended.back().key) : std::nullopt;
   } while (after);
   co_return total;
 }

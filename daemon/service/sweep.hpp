@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "core/clock.hpp"
+#include "service/catch_up.hpp"
 #include "service/planner.hpp"
 #include "store/store.hpp"
 
@@ -15,11 +16,14 @@ namespace invited::service {
 
 class Sweep {
 public:
-  Sweep(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> planner);
+  Sweep(store::Store& store, core::Clock& clock, std::shared_ptr<Planner> planner, const SendingGate& gate);
 
   boost::asio::awaitable<void> run();  // until cancelled [core-thread]
   // Links whose end has come; the number expired.
   boost::asio::awaitable<std::size_t> expire();
+  // The leavers, the hand-overs and the returns that are due; their number. Who leaves is known once the sources were
+  // read (W11): until the gate is open nobody does.
+  boost::asio::awaitable<std::size_t> employments();
   // Users whose employment is over by more than the days of their company: disabled and disconnected.
   boost::asio::awaitable<std::size_t> disable_leavers();
   boost::asio::awaitable<std::size_t> hand_over();
@@ -36,8 +40,10 @@ private:
   store::Store& store_;
   core::Clock& clock_;
   std::shared_ptr<Planner> planner_;
+  const SendingGate& gate_;
   std::function<void()> on_task_;
-  core::Milliseconds leavers_next_{0};  // monotonic
+  core::Milliseconds employments_next_{0};  // monotonic
+  core::Milliseconds prune_next_{0};
 };
 
 // What disabling means, by hand and by the sweep (W10). `disconnect`: the provider is told, too.

@@ -344,14 +344,26 @@ std::optional<Employment> latest(Db& db, const Id& user) {
   return one<Employment>(db.prepare(sql, user), employment_of);
 }
 
+namespace {
+// Another one follows, whose turn has not come yet.
+constexpr std::string_view followed =
+    "withdrawn = 0 AND over = 0 AND end_date IS NOT NULL AND EXISTS (SELECT 1 FROM employments n WHERE n.user = e.user "
+    "AND n.withdrawn = 0 AND n.over = 0 AND n.start_date > e.start_date)";
+}  // namespace
+
 std::vector<Employment> to_end(Db& db, model::CivilDate before, const std::optional<Id>& after, std::size_t limit) {
-  static const std::string sql = fmt::format(
-      "SELECT {} FROM employments e WHERE withdrawn = 0 AND over = 0 AND end_date IS NOT NULL AND end_date < ?1 AND "
-      "key > ?2 AND EXISTS (SELECT 1 FROM employments n WHERE n.user = e.user AND n.withdrawn = 0 AND n.over = 0 AND "
-      "n.start_date > e.start_date) ORDER BY key LIMIT ?3",
-      select_employment);
+  static const std::string sql =
+      fmt::format("SELECT {} FROM employments e WHERE {} AND end_date < ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+                  select_employment, followed);
   return collect<Employment>(
       db.prepare(sql, model::date_key(before), after.value_or(Id{}), static_cast<std::int64_t>(limit)), employment_of);
+}
+
+std::vector<Employment> next_to_end(Db& db, model::CivilDate from, std::size_t limit) {
+  static const std::string sql =
+      fmt::format("SELECT {} FROM employments e WHERE {} AND end_date >= ?1 ORDER BY end_date LIMIT ?2",
+                  select_employment, followed);
+  return collect<Employment>(db.prepare(sql, model::date_key(from), static_cast<std::int64_t>(limit)), employment_of);
 }
 
 std::vector<Employment> in_gap(Db& db, const std::optional<Id>& after, std::size_t limit) {

@@ -197,3 +197,23 @@ TEST_CASE("each act is told in the zone of its company, also in the night in whi
                                         "2026-10-25T09:00 there invitation.released start_later"});
   CHECK(files.files.at("acts.ndjson").find("\"zone\":\"America/Santiago\",\"user\":\"there\"") != std::string::npos);
 }
+
+TEST_CASE("employments that follow each other are rehearsed: handed over without a gap, away and back with one") {
+  Office b;
+  for (const std::string who : {"stays", "gap"}) {
+    b.hire(who, "2026-10-19", {{"end_date", "2026-10-31"}});
+    b.pump();
+    b.connect(who);
+  }
+  REQUIRE(b.row({{"user_id", "stays"}, {"start_date", "2026-11-01"}}) == "updated");
+  REQUIRE(b.row({{"user_id", "gap"}, {"start_date", "2026-12-01"}}) == "updated");
+  const Files files = b.rehearse(from_to("2026-10-21T00:00Z", "2026-12-31T00:00Z"));
+  CHECK(files.acts("stays ").empty());
+  CHECK(files.acts("gap ") ==
+        Words{"2026-11-06T00:00 gap user.disconnected between_employments",
+              "2026-11-06T00:00 gap user.disabled between_employments",
+              "2026-11-06T00:00 gap invitation.scheduled start_later", "2026-11-06T00:00 gap account.removed ",
+              "2026-11-30T09:00 gap user.enabled between_employments",
+              "2026-11-30T09:00 gap invitation.released start_later", "2026-11-30T09:00 gap invitation.sent ",
+              "2026-12-05T00:00 gap invitation.expired link_expired"});
+}

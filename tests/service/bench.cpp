@@ -153,9 +153,9 @@ Bench::Bench(model::Policies policies, core::Milliseconds cooldown, int renewals
       links(*store, clock, planner, tokens, renewals_per_hour),
       domains(*store, clock, io.get_executor(), planner, dns),
       bulk(*store, clock, planner, cooldown),
-      sweep(*store, clock, planner),
+      sweep(*store, clock, planner, gate),
       scheduler(*store, clock, io.get_executor(), planner, batches, gate),
-      connecting(*store, clock, random, io.get_executor(), planner, identity),
+      connecting(*store, clock, random, io.get_executor(), planner, gate, identity),
       self_service(*store, clock, planner, tokens, "https://invite.example.com", std::chrono::minutes{30}),
       queries(*store, clock, planner) {
   restart();

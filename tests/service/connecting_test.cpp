@@ -199,3 +199,14 @@ TEST_CASE("a password is reset through the provider, for connected users only") 
   CHECK(b.identity.calls.back() == "reset");
   CHECK(b.audit("a").back() == "user.password_reset");
 }
+
+TEST_CASE("while an operator holds a restored state nothing happens at the provider, and all of it afterwards") {
+  Confirmed b;
+  b.gate.hold("This state was restored.");
+  b.pump();
+  CHECK(b.identity.calls.empty());
+  CHECK(b.connection("a") == "pending");
+  b.gate.confirm();
+  b.pump();
+  CHECK(b.connection("a") == "connected");
+}

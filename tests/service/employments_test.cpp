@@ -18,9 +18,7 @@ void employ(Bench& b, const std::string& start, const std::string& end = "") {
 
 void day(Bench& b, const std::string& date, const std::string& time = "T10:00:00Z") {
   b.at(date + time);
-  b.go(b.sweep.disable_leavers());
-  b.go(b.sweep.hand_over());
-  b.go(b.sweep.bring_back());
+  b.go(b.sweep.employments());
   b.pump();
 }
 

@@ -181,3 +181,20 @@ TEST_CASE("a next employment that the review rejected keeps nobody") {
   CHECK_FALSE(b.user("a")->enabled);
   CHECK(b.connection("a") == "not_connected");
 }
+
+TEST_CASE("W11 nobody leaves before every source was read: a file may say that the employment goes on") {
+  Office b;
+  b.hire("a", "2026-10-01", "2026-10-31");
+  b.pump();
+  b.connect("a");
+  b.gate.expect_sources({"hr"});
+  b.at("2026-11-20T08:00:00Z");
+  CHECK(b.go(b.sweep.employments()) == 0);
+  CHECK(b.connection("a") == "connected");
+  b.hire("a", "2026-10-01", "2026-12-31");
+  b.gate.source_settled("hr");
+  CHECK(b.go(b.sweep.employments()) == 0);
+  CHECK(b.user("a")->enabled);
+  b.at("2027-01-06T08:00:00Z");
+  CHECK(b.go(b.sweep.employments()) == 1);
+}

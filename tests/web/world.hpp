@@ -341,8 +341,8 @@ public:
   service::Delivery delivery{store,   clock,  random,     io.get_executor(),
                              planner, tokens, writer,     postbox,
                              gate,    scope,  ids.next(), {.base_url = "https://invite.example.com"}};
-  service::Connecting connecting{store, clock, random, io.get_executor(), planner, provider};
-  service::Sweep sweep{store, clock, planner};
+  service::Connecting connecting{store, clock, random, io.get_executor(), planner, gate, provider};
+  service::Sweep sweep{store, clock, planner, gate};
   service::Reviews reviews{store, clock, planner};
   service::Users users{store, clock, planner};
   ScriptedDns dns;
