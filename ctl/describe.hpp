@@ -18,7 +18,7 @@ void describe(const Output& output, const Invocation& call, const boost::json::v
 // plan show: by day, then by hour, in each item's own zone. Pages may follow each other.
 class PlanWriter {
 public:
-  PlanWriter(const Output& output, Moments moments) : output_(output), moments_(std::move(moments)) {}
+  PlanWriter(const Output& output, Moments moments) : output_(output), moments_(moments) {}
   void items(std::span<const boost::json::value> items);
 
 private:

@@ -129,7 +129,7 @@ void Output::document(std::string_view body) const {
 }
 
 RowWriter::RowWriter(const Output& output, std::vector<api::Column> columns, Moments moments)
-    : output_(output), columns_(std::move(columns)), moments_(std::move(moments)) {}
+    : output_(output), columns_(std::move(columns)), moments_(moments) {}
 
 std::string RowWriter::cell(const json::value& row, const api::Column& column) const {
   const auto* value = member(row, column.field);

@@ -21,7 +21,7 @@ namespace {
 // Writes each change as it comes.
 class Changes {
 public:
-  Changes(const Output& output, Moments moments) : output_(output), moments_(std::move(moments)) {}
+  Changes(const Output& output, Moments moments) : output_(output), moments_(moments) {}
 
   void take(const json::value& change) {
     ++count_;

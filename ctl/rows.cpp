@@ -24,7 +24,7 @@ bool needs_a_look(const json::value& row) {
 }  // namespace
 
 RowReport::RowReport(const Output& output, std::vector<api::Column> columns, Moments moments, Choice choice)
-    : output_(output), writer_(output, std::move(columns), std::move(moments)), choice_(choice) {}
+    : output_(output), writer_(output, std::move(columns), moments), choice_(choice) {}
 
 void RowReport::json_row(const json::value& row) {
   output_.line(any_ ? "," : "{\"rows\":[");

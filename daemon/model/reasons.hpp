@@ -52,6 +52,8 @@ inline constexpr std::string_view between_employments = "between_employments";
 // Why a batch waits for a person.
 inline constexpr std::string_view too_many_at_once = "too_many_at_once";
 inline constexpr std::string_view too_many_withdrawn = "too_many_withdrawn";
+// Why it does not any more, although nobody let it go: everybody in it was decided about otherwise.
+inline constexpr std::string_view nothing_waits = "nothing_waits";
 // Why a mail waits for a person.
 inline constexpr std::string_view delivery_rejected = "delivery_rejected";
 inline constexpr std::string_view delivery_uncertain = "delivery_uncertain";

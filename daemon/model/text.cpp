@@ -1,5 +1,6 @@
 #include "model/text.hpp"
 
+#include <unicode/normalizer2.h>
 #include <unicode/translit.h>
 #include <unicode/unistr.h>
 
@@ -25,6 +26,30 @@ std::unique_ptr<icu::Transliterator> make_speller() {
 }
 
 }  // namespace
+
+std::string tidied(std::string_view text) {
+  const auto plain = [](char c) { return c >= ' ' && c <= '~'; };
+  if (std::all_of(text.begin(), text.end(), plain)) {
+    while (text.starts_with(' ')) text.remove_prefix(1);
+    while (text.ends_with(' ')) text.remove_suffix(1);
+    return std::string(text);
+  }
+  const icu::UnicodeString all = wide(text);
+  constexpr UChar32 replacement = 0xFFFD;
+  if (all.indexOf(replacement) >= 0) return std::string(text);
+  constexpr UChar32 zero_width_no_break_space = 0xFEFF;
+  const auto blank = [](UChar32 c) { return u_isUWhiteSpace(c) != 0 || c == zero_width_no_break_space; };
+  int32_t begin = 0;
+  int32_t end = all.length();
+  while (begin < end && blank(all.char32At(begin))) begin = all.moveIndex32(begin, 1);
+  while (end > begin && blank(all.char32At(end - 1))) end = all.moveIndex32(end, -1);
+  UErrorCode error = U_ZERO_ERROR;
+  const auto* composer = icu::Normalizer2::getNFCInstance(error);
+  if (U_FAILURE(error)) throw std::runtime_error("ICU has no normalisation: its data (libicu) is not complete");
+  std::string out;
+  composer->normalize(all.tempSubStringBetween(begin, end), error).toUTF8String(out);
+  return U_FAILURE(error) ? std::string(text) : out;
+}
 
 std::string folded(std::string_view text) {
   bool ascii = true;

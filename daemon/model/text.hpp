@@ -11,6 +11,10 @@ namespace invited::model {
 [[nodiscard]] std::string folded(std::string_view text);
 [[nodiscard]] bool equal_folded(std::string_view a, std::string_view b);
 
+// As it looks: without white space at its ends, the no-break kinds included, each letter with its accents as one (NFC).
+// Not UTF-8: unchanged.
+[[nodiscard]] std::string tidied(std::string_view text);
+
 // Lower-case ASCII letters and digits: "Åsa-Karin Öberg" is "asakarinoberg". What has no such spelling is left out.
 [[nodiscard]] std::string plain_letters(std::string_view text);
 

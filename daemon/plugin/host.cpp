@@ -51,8 +51,8 @@ Milliseconds later(Milliseconds now, Milliseconds by) {
 
 // A place in the plugin's window, waited for in order.
 struct Instance::Turn {
-  explicit Turn(asio::any_io_executor executor, Milliseconds deadline)
-      : timer(std::move(executor), asio::steady_timer::time_point::max()), until(deadline) {}
+  Turn(const asio::any_io_executor& executor, Milliseconds deadline)
+      : timer(executor, asio::steady_timer::time_point::max()), until(deadline) {}
   asio::steady_timer timer;
   Milliseconds until;
   bool granted = false;
@@ -75,12 +75,13 @@ Instance::Instance(std::shared_ptr<const Module> module, const invited_plugin& p
       thread_(name_),
       scope_(environment_.core,
              [this](std::string_view task, std::exception_ptr error) {
-               std::string what = "unknown";
+               std::string what;
                try {
                  std::rethrow_exception(error);
                } catch (const std::exception& e) {
                  what = e.what();
                } catch (...) {
+                 what = "no exception of the standard library";
                }
                log::error(events::internal_error, "a task of a plugin instance ended by an exception",
                           {{"instance", name_}, {"task", std::string(task)}, {"what", what}});

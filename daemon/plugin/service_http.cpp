@@ -102,8 +102,8 @@ invited_status HttpService::start(const invited_host* host, invited_call* handle
       instance->misbehaved("http/1 start() without a function to call");
       return INVITED_REJECTED;
     }
-    std::shared_ptr<Call> call;
-    if (handle != nullptr && !(call = instance->open_call<Call>(handle, "http/1 start()"))) return INVITED_REJECTED;
+    const auto call = handle != nullptr ? instance->open_call<Call>(handle, "http/1 start()") : nullptr;
+    if (handle != nullptr && !call) return INVITED_REJECTED;
     auto request = translate(*instance, raw, call.get());
     if (!request) return request.error().status;
     // The reference goes to the core with the last word: were it the last one and dropped here, on the client's thread,
@@ -142,9 +142,8 @@ invited_status HttpService::wait(const invited_host* host, invited_call* handle,
       instance->misbehaved("http/1 wait() on another thread than the instance's own");
       return answer(INVITED_REJECTED, "wait() is for the instance's own thread");
     }
-    std::shared_ptr<Call> call;
-    if (handle != nullptr && !(call = instance->open_call<Call>(handle, "http/1 wait()")))
-      return answer(INVITED_REJECTED, "the call is not open");
+    const auto call = handle != nullptr ? instance->open_call<Call>(handle, "http/1 wait()") : nullptr;
+    if (handle != nullptr && !call) return answer(INVITED_REJECTED, "the call is not open");
     auto request = translate(*instance, raw, call.get());
     if (!request) return answer(request.error().status, request.error().error);
     const auto promise = std::make_shared<std::promise<HttpResult>>();

@@ -7,6 +7,7 @@
 
 #include "model/email.hpp"
 #include "model/templates.hpp"
+#include "model/text.hpp"
 #include "service/review_rules.hpp"
 #include "store/batches.hpp"
 #include "store/invitations.hpp"
@@ -607,7 +608,8 @@ boost::asio::awaitable<std::vector<RowResult>> Intake::apply_chunk(std::vector<m
         }
         const auto* row = std::get_if<model::SourceRecord>(&item);
         if (row == nullptr) continue;  // an announcement, heard already
-        const auto& record = *row;
+        model::SourceRecord record = *row;
+        for (auto& [name, value] : record.fields) value = model::tidied(value);
         const auto user_id = Fields(record).given("user_id");
         const auto reference = Fields(record).given("external_ref");
         const bool repeated = user_id     ? !seen->user_ids.insert(store::fold_user_id(*user_id)).second

@@ -229,6 +229,9 @@ void Planner::move(Work& work, InvitationState to, Invitation& invitation, std::
   change.at = work.now;
   if (!model::live(to)) change.end_reason = reason;
   store::invitations::move(work.db, invitation.key, invitation.state, to, change);
+  // Decided otherwise: no batch waits for it any more.
+  if (model::batch_holding(invitation.held_reason))
+    store::batches::settle_waiting(work.db, invitation.user, model::BatchAct::release, "changed");
   invitation.state = to;
   invitation.due = due;
   audit(work.db, work.now, work.actor, fmt::format("invitation.{}", model::to_text(to)), subject_of(work.loaded.user),

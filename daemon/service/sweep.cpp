@@ -230,6 +230,15 @@ boost::asio::awaitable<std::size_t> Sweep::prune_plans() {
 }
 
 boost::asio::awaitable<std::size_t> Sweep::prune_batches() {
+  const Instant now = clock_.now();
+  co_await [&] {
+    return store_.write([planner = planner_, now](Db& db) {
+      for (const model::Batch& batch : store::batches::empty_held(db)) {
+        if (store::batches::move(db, batch.key, model::BatchState::held, model::BatchState::released, "daemon", now))
+          planner->audit(db, now, "daemon", "batch.released", "batch:" + batch.key.text(), model::reason::nothing_waits);
+      }
+    });
+  }();
   const Instant before = clock_.now() - batches_kept_for;
   std::size_t total = 0;
   while (true) {

@@ -169,8 +169,8 @@ boost::asio::awaitable<core::Result<void>> Users::discard(Id invitation, Act act
         if (!model::before_mail(found->state))
           return fail(ErrorKind::conflict, "mail_is_out",
                       fmt::format("The invitation is {}: revoke the link instead.", model::to_text(found->state)));
-        planner.end_open(db, found->user, InvitationState::cancelled, model::reason::discarded, actor, now);
         store::batches::settle_waiting(db, found->user, model::BatchAct::release, "discarded");
+        planner.end_open(db, found->user, InvitationState::cancelled, model::reason::discarded, actor, now);
         store::employments::close_hire(db, found->user);
         return {};
       });

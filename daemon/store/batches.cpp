@@ -147,6 +147,17 @@ bool settle_waiting(Db& db, const Id& user, model::BatchAct act, std::string_vie
                 model::to_text(act), outcome) == 1;
 }
 
+std::vector<model::Batch> empty_held(Db& db) {
+  constexpr std::size_t most_held = 1'000;
+  auto held = in_state(db, model::BatchState::held, most_held);
+  std::erase_if(held, [&](const model::Batch& batch) {
+    return db.integer("SELECT 1 FROM batch_items INDEXED BY batch_items_open WHERE batch = ? AND outcome = '' LIMIT 1",
+                      batch.key)
+        .has_value();
+  });
+  return held;
+}
+
 std::size_t prune(Db& db, Instant before, std::size_t limit) {
   // Items first, in pieces; a batch goes when it has none left.
   const int items = db.run(

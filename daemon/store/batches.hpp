@@ -54,6 +54,8 @@ void add(Db& db, const Id& key, const model::BatchItem& item);
 void settle(Db& db, const Id& key, std::int64_t number, std::string_view outcome);
 // A user's waiting item ends wherever it is; false if there is none.
 bool settle_waiting(Db& db, const Id& user, model::BatchAct act, std::string_view outcome);
+// Held, and nobody waits in it any more: everybody was decided about otherwise.
+[[nodiscard]] std::vector<model::Batch> empty_held(Db& db);
 // Drops batches that ended before `before`, with their items; at most `limit` rows.
 [[nodiscard]] std::size_t prune(Db& db, Instant before, std::size_t limit);
 }  // namespace batches

@@ -140,7 +140,7 @@ std::optional<Row> one(SQLite::Statement& q, Read read) {
 }  // namespace
 
 std::string fold_user_id(std::string_view user_id) {
-  return model::folded(user_id);
+  return model::folded(model::tidied(user_id));
 }
 
 namespace users {

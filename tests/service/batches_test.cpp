@@ -154,7 +154,7 @@ TEST_CASE("who is not to be invited any more is left out when a batch is let go"
   b.row({{"user_id", "a4"}, {"start_date", "2026-12-01"}});  // later now: planned, not sent
   b.pump();
   CHECK(b.transport.mails.size() == 2);
-  CHECK(b.decide(settled.batch, true).outcomes == Outcomes{{"changed", 2}, {"released", 1}, {"scheduled", 1}});
+  CHECK(b.decide(settled.batch, true).outcomes == Outcomes{{"released", 1}, {"scheduled", 1}});
   CHECK(b.transport.mails.size() == 3);
   CHECK(b.state("a0") == "cancelled");
   CHECK(b.state("a4") == "scheduled");
@@ -315,7 +315,7 @@ TEST_CASE("a bulk send reaches those whom a brake holds, and the batch leaves th
   CHECK(plan.send == 4);
   REQUIRE(b.go(b.bulk.start(plan.key)));
   b.go(b.bulk.go_on(plan.key, {}));
-  CHECK(b.decide(settled.batch, true).outcomes == Outcomes{{"changed", 4}});
+  CHECK(b.decide(settled.batch, true).outcomes.empty());
   CHECK(b.transport.mails.size() == 4);
 }
 
@@ -590,8 +590,8 @@ TEST_CASE("a held batch can be rehearsed both ways, and stays as it is") {
   const auto settled = b.file(Braked::hires("a", 40));
   REQUIRE(b.go(b.users.set_enabled("a0", false, by_admin)));
   const auto before = b.dump();
-  CHECK(b.go(b.batches.rehearse(settled.batch, true, {}))->outcomes == Outcomes{{"changed", 1}, {"released", 39}});
-  CHECK(b.go(b.batches.rehearse(settled.batch, false, {}))->outcomes == Outcomes{{"changed", 1}, {"discarded", 39}});
+  CHECK(b.go(b.batches.rehearse(settled.batch, true, {}))->outcomes == Outcomes{{"released", 39}});
+  CHECK(b.go(b.batches.rehearse(settled.batch, false, {}))->outcomes == Outcomes{{"discarded", 39}});
   CHECK(b.dump() == before);
 }
 
@@ -725,4 +725,23 @@ TEST_CASE("a retry of a paced mail waits for no turn, and its days of trying beg
   b.clock.advance(2h);
   b.pump();
   CHECK(b.state("n2") == "sent");
+}
+
+TEST_CASE("a held batch counts who still waits in it, and is over once everybody was decided about otherwise") {
+  Braked b;
+  const auto settled = b.file(Braked::hires("a", 4));
+  REQUIRE(settled.held);
+  CHECK(b.send("a0") == "ok");
+  CHECK(b.row({{"user_id", "a1"}, {"withdrawn", "true"}}) == "updated");
+  CHECK(b.row({{"user_id", "a2"}, {"login_email", ""}, {"enabled", "false"}}) == "updated");
+  CHECK(b.go(b.batches.show(settled.batch))->waiting.mails == 1);
+  b.go(b.sweep.prune_batches());
+  CHECK(b.state_of(settled.batch) == "held");
+  CHECK(b.row({{"user_id", "a3"}, {"enabled", "false"}}) == "updated");
+  CHECK(b.go(b.batches.show(settled.batch))->waiting.mails == 0);
+  b.go(b.sweep.prune_batches());
+  CHECK(b.state_of(settled.batch) == "released");
+  CHECK(b.batch(settled.batch).decided_by == "daemon");
+  b.pump();
+  CHECK(b.transport.mails.size() == 1);
 }

@@ -296,3 +296,14 @@ TEST_CASE("a login email outside of the allowed domains is ignored while the res
   CHECK(b.user("a")->login_email == "a@north.company.example");
   CHECK(b.user("a")->department == "three");
 }
+
+TEST_CASE("a user-id with white space around it, or with its accent spelled apart, is the same person") {
+  Bench b;
+  CHECK(b.row(person("Åsa1", {{"start_date", "2026-10-20"}})) == "created");
+  CHECK(b.row({{"user_id", " åsa1\xC2\xA0"}, {"name", "Åsa Öst "}}) == "updated");
+  CHECK(b.row({{"user_id", "A\xCC\x8Asa1"}, {"name", "Åsa O\xCC\x88st"}}) == "unchanged");
+  CHECK(b.user("Åsa1")->name == "Åsa Öst");
+  const auto twice = b.rows({person("7"), person(" 7")});
+  CHECK(twice.at(1).result() == "ignored: duplicate_in_file");
+  CHECK(b.row(person(" \xC2\xA0")) == "rejected: user_id_missing");
+}

@@ -36,6 +36,7 @@ TEST_CASE("user-ids are compared without regard to case, in every script") {
   CHECK(fold_user_id("ÅSA") == fold_user_id("åsa"));
   CHECK(fold_user_id("STRASSE") == fold_user_id("straße"));
   CHECK(fold_user_id("a_1") != fold_user_id("a-1"));
+  CHECK(fold_user_id("A\xCC\x8Asa ") == fold_user_id("åsa"));
   Rows rows;
   rows.user("Åsa");
   CHECK(users::find(*rows.db, "åSA")->user_id == "Åsa");
