@@ -45,6 +45,10 @@ foreach(source IN LISTS sources)
   cmake_path(RELATIVE_PATH source BASE_DIRECTORY ${PROJECT_SOURCE_DIR} OUTPUT_VARIABLE name)
   set(stamp ${database}/${name}.stamp)
   cmake_path(GET stamp PARENT_PATH folder)
+  set(rules ${PROJECT_SOURCE_DIR}/.clang-tidy)
+  if(name MATCHES "^tests/")
+    set(rules ${PROJECT_SOURCE_DIR}/tests/.clang-tidy)
+  endif()
   file(MAKE_DIRECTORY ${folder})
   add_custom_command(OUTPUT ${stamp}
     # It counts the warnings in system headers even when told to be quiet: only what it finds in ours is shown.
@@ -52,7 +56,7 @@ foreach(source IN LISTS sources)
             ${INVITED_CLANG_TIDY} --quiet -p ${database} --extra-arg=-Wp,-MD,${stamp}.d ${source}
     COMMAND sed -i "1s|^[^:]*:|${stamp}:|" ${stamp}.d
     COMMAND ${CMAKE_COMMAND} -E touch ${stamp}
-    DEPENDS ${source} ${PROJECT_SOURCE_DIR}/.clang-tidy ${PROJECT_SOURCE_DIR}/tests/.clang-tidy tidy_database
+    DEPENDS ${source} ${rules} tidy_database
     DEPFILE ${stamp}.d
     COMMENT "clang-tidy ${name}"
     VERBATIM)

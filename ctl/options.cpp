@@ -114,6 +114,7 @@ public:
     app_.require_subcommand(1);
     app_.fallthrough();
     app_.footer(exit_codes);
+    app_.set_version_flag("--version", "invitectl " INVITED_VERSION, "The version of invitectl");
     app_.get_formatter()->column_width(34);
     add_global_options();
     for (const auto& command : api::commands()) {

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <optional>
 
+#include "core/encoding.hpp"
+
 namespace invited::api {
 
 namespace {
@@ -60,7 +62,7 @@ bool fits(std::span<const std::string_view> pattern, std::span<const std::string
       continue;
     }
     auto decoded = percent_decode(actual[i]);
-    if (!decoded || decoded->empty()) return false;
+    if (!decoded || decoded->empty() || !core::is_utf8(*decoded)) return false;
     values.emplace_back(pattern[i].substr(1, pattern[i].size() - 2), *std::move(decoded));
   }
   return true;
@@ -282,6 +284,10 @@ tl::expected<Input, std::vector<ArgumentError>> read_arguments(
         errors.push_back({"query:dry_run", "wrong_type", "dry_run must be true or false"});
       }
       input.dry_run = value == "true";
+      continue;
+    }
+    if (!core::is_utf8(name) || !core::is_utf8(value)) {
+      errors.push_back({"query", "not_utf8", "a parameter is not UTF-8"});
       continue;
     }
     const auto* argument = command.argument(name);

@@ -663,6 +663,15 @@ int check_config(const config::Config& config) {
     fmt::print(stderr, "{}: {}\n", templates.error().location, templates.error().message);
     return EX_CONFIG;
   }
+  if (!config.link_keys.empty()) {
+    core::SystemRandom random;
+    const plugin::Secrets secrets(secret_places(config));
+    if (auto keys = load_link_keys(config, secrets, random); !keys) {
+      fmt::print(stderr, "{}{}{}\n", keys.error().location, keys.error().location.empty() ? "" : ": ",
+                 keys.error().message);
+      return EX_CONFIG;
+    }
+  }
   return run_to_end(io, Checker::run({&registry, all_instances(config)}));
 }
 

@@ -180,6 +180,7 @@ core::Result<rehearsal::Settings> rehearsal_settings(const control::RehearsalReq
   settings.message_id_domain = message_id_domain(config);
   settings.max_attempts = config.mail.max_attempts;
   settings.brakes = config.brakes;
+  settings.cooldown = std::chrono::minutes{config.limits.cooldown_minutes};
   return settings;
 }
 

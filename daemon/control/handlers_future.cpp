@@ -72,7 +72,9 @@ awaitable<HttpResponse> show_plan(Desk* desk, Call call) {
   if (!range) co_return problem(range.error());
   json::array items;
   if (const std::string only = call.text("user"); !only.empty()) {
-    for (const auto& item : co_await desk->queries.plan_of(only, range->until)) items.push_back(plan_item_json(item));
+    const auto of_one = co_await desk->queries.plan_of(only, range->until);
+    if (!of_one) co_return problem(of_one.error());
+    for (const auto& item : *of_one) items.push_back(plan_item_json(item));
     co_return list_answer(std::move(items), nullptr);
   }
   const auto page = co_await desk->queries.plan(range->until, range->behind, range->limit);

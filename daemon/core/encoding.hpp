@@ -1,4 +1,4 @@
-// Bytes as text: hexadecimal and base32 (RFC 4648 alphabet, lower case, no padding).
+// Bytes as text: hexadecimal, base32 (RFC 4648 alphabet, lower case, no padding), and whether they are UTF-8.
 //
 //   std::string text = to_base32(bytes);                  // "ge3dk…"
 //   std::optional<std::vector<std::byte>> back = from_base32(text);
@@ -23,5 +23,8 @@ namespace invited::core {
 [[nodiscard]] std::string to_base32(std::span<const std::byte> bytes);
 // Nothing for an upper-case letter, padding, a length no encoder makes, or left-over bits that are not zero.
 [[nodiscard]] std::optional<std::vector<std::byte>> from_base32(std::string_view text);
+
+// As RFC 3629 says: no surrogates, nothing longer than needed.
+[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
 
 }  // namespace invited::core

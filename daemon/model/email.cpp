@@ -15,6 +15,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "core/encoding.hpp"
+
 namespace invited::model {
 
 namespace {
@@ -51,16 +53,6 @@ UChar32 first_of(std::string_view text, Refused refused) {
     if (refused(c)) return c;
   }
   return U_SENTINEL;
-}
-
-bool is_utf8(std::string_view text) {
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
-  for (std::int32_t i = 0, n = static_cast<std::int32_t>(text.size()); i < n;) {
-    UChar32 c = 0;
-    U8_NEXT(bytes, i, n, c);
-    if (c < 0) return false;
-  }
-  return true;
 }
 
 char ascii_lower(char c) {
@@ -149,7 +141,7 @@ core::Result<Email> parse_email(std::string_view text) {
   // What the messages below repeat is short and printable.
   if (typed.empty()) return bad_email("the address is empty");
   if (typed.size() > 1'000) return bad_email("the address is longer than 254 octets");
-  if (!is_utf8(typed)) return bad_email("the address is not valid UTF-8");
+  if (!core::is_utf8(typed)) return bad_email("the address is not valid UTF-8");
   if (const UChar32 c = first_of(typed, is_hidden); c != U_SENTINEL && c != ' ')
     return bad_email(fmt::format("U+{:04X} may not stand in an address", static_cast<unsigned>(c)));
   const auto at = typed.rfind('@');
@@ -180,7 +172,7 @@ core::Result<Email> parse_email(std::string_view text) {
 
 core::Result<std::string> parse_domain(std::string_view text, bool wildcard) {
   std::string_view name = trim(text);
-  if (name.size() > 1'000 || !is_utf8(name))
+  if (name.size() > 1'000 || !core::is_utf8(name))
     return fail(ErrorKind::invalid, "invalid_domain", "the domain is too long or not valid UTF-8");
   const bool below = name.starts_with("*.");
   if (below && !wildcard)

@@ -31,6 +31,4 @@ namespace invited::plugin {
 // At most `max_bytes` of `text`, cut between characters, for what plugins say to people.
 [[nodiscard]] std::string clipped(std::string_view text, std::size_t max_bytes);
 
-[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
-
 }  // namespace invited::plugin

@@ -49,6 +49,26 @@ std::string_view code_of(invited_status status) {
   }
 }
 
+// What it means for the person who reads it.
+std::string_view in_words(invited_status status) {
+  switch (status) {
+    case INVITED_RETRY:
+      return "failed for now";
+    case INVITED_REJECTED:
+      return "was refused";
+    case INVITED_UNKNOWN:
+      return "gave no answer; it may have been done";
+    case INVITED_CANCELLED:
+      return "was stopped";
+    case INVITED_BAD_CONFIG:
+      return "failed, the configuration is wrong";
+    case INVITED_UNSUPPORTED:
+      return "is not supported";
+    default:
+      return "failed, an error of the plugin";
+  }
+}
+
 }  // namespace
 
 Call::Call(std::string_view operation, core::Milliseconds limit)
@@ -57,7 +77,7 @@ Call::Call(std::string_view operation, core::Milliseconds limit)
 core::Error to_error(std::string_view role, std::string_view instance, std::string_view operation,
                      const Outcome& outcome) {
   std::string message =
-      fmt::format("{} \"{}\": {} failed ({})", role, instance, operation, status_text(outcome.status));
+      fmt::format("{} \"{}\": {} {}", role, instance, operation, in_words(outcome.status));
   if (!outcome.why.message.empty()) message += ": " + outcome.why.message;
   if (const auto seconds = outcome.why.retry_after_s; seconds > 0) {
     message += message.ends_with('.') ? fmt::format(" It asks for {} s of patience.", seconds)

@@ -84,7 +84,7 @@ private:
   std::function<void(Outcome)> done_;
 };
 
-// The outcome of a failed call as an error of the daemon: "source \"hr\": fetch failed (RETRY): …".
+// The outcome of a failed call as an error of the daemon: "source \"hr\": fetch failed for now: …".
 [[nodiscard]] core::Error to_error(std::string_view role, std::string_view instance, std::string_view operation,
                                    const Outcome& outcome);
 

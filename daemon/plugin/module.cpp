@@ -61,7 +61,7 @@ bool is_below(const fs::path& path, const fs::path& folder) {
 // The canonical path of the module, if it and the folders down to it may be trusted.
 Result<fs::path> trusted_path(const fs::path& file, const LoaderPolicy& policy) {
   std::error_code error;
-  const fs::path real = fs::canonical(file, error);
+  fs::path real = fs::canonical(file, error);
   if (error) return fail(ErrorKind::not_found, "plugin_not_found", "no such file", file.string());
   for (const fs::path& dir : policy.dirs) {
     const fs::path folder = fs::canonical(dir, error);

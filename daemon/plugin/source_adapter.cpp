@@ -8,6 +8,7 @@
 #include <mutex>
 #include <utility>
 
+#include "core/encoding.hpp"
 #include "plugin/abi_text.hpp"
 #include "plugin/adapters.hpp"
 #include "plugin/host_table.hpp"
@@ -260,8 +261,8 @@ SourceItem item_of(const invited_record& raw) {
     bytes += key.size() + value.size();
     if (bytes > longest_record)
       return bad("", "too_large", fmt::format("the row is larger than {} bytes", longest_record));
-    if (key.empty() || !is_utf8(key)) return bad("", "bad_field_name", "a field has no readable name");
-    if (!is_utf8(value)) return bad(std::string(key), "not_utf8", "the value is not UTF-8");
+    if (key.empty() || !core::is_utf8(key)) return bad("", "bad_field_name", "a field has no readable name");
+    if (!core::is_utf8(value)) return bad(std::string(key), "not_utf8", "the value is not UTF-8");
     for (const auto& [known, old] : record.fields)
       if (known == key) return bad(std::string(key), "duplicate_field", "the field is there twice");
     record.fields.emplace_back(key, value);

@@ -15,6 +15,7 @@
 #include "core/virtual_clock.hpp"
 #include "rehearsal/report.hpp"
 #include "service/batches.hpp"
+#include "service/bulk.hpp"
 #include "service/connecting.hpp"
 #include "service/links.hpp"
 #include "service/reviews.hpp"
@@ -69,6 +70,7 @@ public:
         identity_(settings.base_url),
         reviews_(store_, clock_, planner_),
         batches_(store_, clock_, planner_, settings.brakes),
+        bulk_(store_, clock_, planner_, settings.cooldown),
         scheduler_(store_, clock_, io_.get_executor(), planner_, batches_, gate_),
         connecting_(store_, clock_, random_, io_.get_executor(), planner_, gate_, identity_),
         sweep_(store_, clock_, planner_, gate_),
@@ -83,6 +85,8 @@ public:
     (void)go(batches_.settle_left_open());
     pass_reviews();
     (void)go(scheduler_.plan_again_if_settings_changed());
+    for (const core::Id& plan : go(bulk_.interrupted())) (void)go(bulk_.go_on(plan, {}));
+    for (const model::Batch& batch : go(batches_.interrupted())) (void)go(batches_.go_on(batch.key, {}));
     plan_clicks_on_open_links();
     while (clock_.now() < settings_.to) {
       tell_outages();
@@ -258,6 +262,7 @@ private:
   WillingIdentity identity_;
   service::Reviews reviews_;
   service::Batches batches_;
+  service::Bulk bulk_;
   service::Scheduler scheduler_;
   service::Connecting connecting_;
   service::Sweep sweep_;

@@ -35,6 +35,7 @@ struct Settings {
   std::string message_id_domain;
   int max_attempts = 12;
   model::Brakes brakes;
+  core::Milliseconds cooldown = std::chrono::minutes{10};  // of bulk sends that are under way
 };
 
 // Writes acts.ndjson (one act a line), mails/NNNNNN.eml, summary.json and summary.txt. Changes `copy`, which is good

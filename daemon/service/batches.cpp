@@ -6,6 +6,7 @@
 
 #include "core/events.hpp"
 #include "core/log.hpp"
+#include "service/looper.hpp"
 #include "service/sweep.hpp"
 #include "store/deliveries.hpp"
 #include "store/invitations.hpp"
@@ -117,7 +118,8 @@ std::string work_off(Db& db, Planner& planner, const Batch& batch, const BatchIt
     }
     store::batches::settle(db, batch.key, item.number, outcome);
     whole.release();
-  } catch (const std::logic_error& e) {
+  } catch (const std::exception& e) {
+    if (!store::about_one_row(e)) throw;
     core::log::error(core::events::internal_error, "A person of a batch cannot be worked off and is held",
                      {{"batch", batch.key.text()}, {"user", item.user.text()}, {"why", e.what()}});
     outcome = internal_error;
@@ -251,16 +253,8 @@ boost::asio::awaitable<Settled> Batches::settle(std::shared_ptr<Gathering> gathe
   if (gathering->mails + gathering->withdrawals == 0) co_return settled;
   if (!dry_run) {
     // What it keeps back must not be forgotten until the next start.
-    while (true) {
-      try {
-        co_return co_await settle_rows(gathering->key);
-      } catch (const store::Unavailable& e) {
-        core::log::error(core::events::internal_error,
-                         "A batch cannot be settled (disk full?); trying again each second",
-                         {{"batch", gathering->key.text()}, {"why", e.what()}});
-      }
-      co_await clock_.sleep_for(core::Milliseconds{1'000});
-    }
+    const auto step = [this, key = gathering->key] { return settle_rows(key); };
+    co_return co_await patiently(&clock_, "a batch", &step);
   }
   const Instant now = clock_.now();
   const auto most = co_await [&] { return store_.read([this, now](Db& db) { return limit(db, now); }); }();
@@ -389,8 +383,8 @@ boost::asio::awaitable<void> Batches::work(Batch batch, BatchAct act, bool relea
       std::vector<std::string> outcomes;
       std::optional<BatchItem> last;
     };
-    const Instant now = clock_.now();
-    const Chunk chunk = co_await [&] {
+    const auto step = [this, &batch, act, release, dry_run, &actor, &after] {
+      const Instant now = clock_.now();
       return store_.write([planner = planner_, batch, act, release, dry_run, actor, after, now](Db& db) {
         store::Savepoint whole(db);
         Chunk done;
@@ -401,7 +395,8 @@ boost::asio::awaitable<void> Batches::work(Batch batch, BatchAct act, bool relea
         if (!dry_run) whole.release();
         return done;
       });
-    }();
+    };
+    const Chunk chunk = co_await patiently(&clock_, "a batch", &step);
     if (chunk.outcomes.empty()) co_return;
     after = chunk.last;
     state->done += static_cast<std::int64_t>(chunk.outcomes.size());

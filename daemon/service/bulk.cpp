@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "core/events.hpp"
+#include "core/log.hpp"
+#include "service/looper.hpp"
 #include "store/plans.hpp"
 #include "store/users.hpp"
 
@@ -181,6 +184,27 @@ std::string outcome_now(Db& db, const Planner& planner, const store::plans::Plan
   return std::string(bulk_outcome(planner.facts(*loaded, now, true), scheduled, recent, cooldown));
 }
 
+// One that cannot be sent to never keeps the others waiting: it is left out and told.
+std::string work_off(Db& db, Planner& planner, const store::plans::Plan& plan, const store::plans::Item& item,
+                     Instant now, core::Milliseconds cooldown) {
+  std::string outcome;
+  try {
+    store::Savepoint whole(db);
+    outcome = outcome_now(db, planner, plan, item.user, now, cooldown);
+    if (outcome == will_send || outcome == will_connect)
+      planner.apply(db, item.user, plan.actor, now, {.asked = true, .cause = model::InvitationCause::asked});
+    store::plans::settle_item(db, plan.key, item.number, outcome);
+    whole.release();
+  } catch (const std::exception& e) {
+    if (!store::about_one_row(e)) throw;
+    core::log::error(core::events::internal_error, "A person of a bulk send cannot be sent to and is left out",
+                     {{"plan", plan.key.text()}, {"user", item.user.text()}, {"why", e.what()}});
+    outcome = "internal_error";
+    store::plans::settle_item(db, plan.key, item.number, outcome);
+  }
+  return outcome;
+}
+
 }  // namespace
 
 boost::asio::awaitable<BulkProgress> Bulk::before(Id plan) {
@@ -205,23 +229,18 @@ boost::asio::awaitable<BulkProgress> Bulk::before(Id plan) {
 boost::asio::awaitable<BulkProgress> Bulk::go_on(Id plan, OnBulkProgress progress) {
   BulkProgress state = co_await before(plan);
   while (true) {
-    const Instant now = clock_.now();
-    const auto outcomes = co_await [&] {
-      return store_.write([planner = planner_, plan, now, cooldown = cooldown_](Db& db) {
+    const auto step = [this, plan] {
+      return store_.write([planner = planner_, plan, now = clock_.now(), cooldown = cooldown_](Db& db) {
         std::vector<std::string> done;
         const auto row = store::plans::get(db, plan);
         if (!row) return done;
-        for (const auto& item : store::plans::open_items(db, plan, -1, run_chunk)) {
-          std::string outcome = outcome_now(db, *planner, *row, item.user, now, cooldown);
-          if (outcome == will_send || outcome == will_connect)
-            planner->apply(db, item.user, row->actor, now, {.asked = true, .cause = model::InvitationCause::asked});
-          store::plans::settle_item(db, plan, item.number, outcome);
-          done.push_back(std::move(outcome));
-        }
+        for (const auto& item : store::plans::open_items(db, plan, -1, run_chunk))
+          done.push_back(work_off(db, *planner, *row, item, now, cooldown));
         if (done.empty()) store::plans::finish(db, plan);
         return done;
       });
-    }();
+    };
+    const auto outcomes = co_await patiently(&clock_, "a bulk send", &step);
     if (outcomes.empty()) break;
     for (const std::string& outcome : outcomes) add_up(state, outcome, 1);
     state.done += static_cast<std::int64_t>(outcomes.size());

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/events.hpp"
+#include "core/log.hpp"
 #include "model/email.hpp"
 #include "model/templates.hpp"
 #include "model/text.hpp"
@@ -567,6 +569,17 @@ RowResult Intake::apply(Db& db, Planner& planner, const model::SourceRecord& rec
       result.reason = rejected.reason;
       result.column = rejected.column;
       result.message = rejected.message;
+      return result;
+    } catch (const std::exception& e) {
+      if (!store::about_one_row(e)) throw;
+      core::log::error(core::events::internal_error, "A row cannot be taken in and is rejected; the others go on",
+                       {{"line", std::to_string(record.line)}, {"why", e.what()}});
+      result = {};
+      result.line = record.line;
+      result.user = Fields(record).given("user_id").value_or("");
+      result.outcome = RowOutcome::rejected;
+      result.reason = "internal_error";
+      result.message = "The row cannot be taken in; the daemon's journal says why.";
       return result;
     }
     if (context.look) context.look(db, result);

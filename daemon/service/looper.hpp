@@ -9,11 +9,13 @@
 #include <boost/system/system_error.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 #include "core/clock.hpp"
 #include "core/events.hpp"
 #include "core/log.hpp"
+#include "store/store.hpp"
 
 namespace invited::service {
 
@@ -43,5 +45,23 @@ private:
   std::string name_;
   core::Clock& clock_;
 };
+
+// What a person asked for is not forgotten while the state cannot be written (a full disk): tried again each second, to
+// the end of the first step that works. `step` makes one try; `what`: "a bulk send". Other errors pass through.
+template <class Step>
+std::invoke_result_t<const Step&> patiently(core::Clock* clock, std::string_view what, const Step* step) {
+  while (true) {
+    std::string why;
+    try {
+      co_return co_await (*step)();
+    } catch (const store::Unavailable& e) {
+      why = e.what();
+    }
+    core::log::error(core::events::internal_error,
+                     "The state cannot be written (disk full?): what was begun waits, and goes on by itself",
+                     {{"waiting", std::string(what)}, {"why", why}});
+    co_await clock->sleep_for(core::Milliseconds{1'000});
+  }
+}
 
 }  // namespace invited::service

@@ -193,13 +193,13 @@ boost::asio::awaitable<Queries::PlanPage> Queries::plan(Instant until, std::opti
   co_return page;
 }
 
-boost::asio::awaitable<std::vector<PlanItem>> Queries::plan_of(std::string user_id, Instant until) {
+boost::asio::awaitable<core::Result<std::vector<PlanItem>>> Queries::plan_of(std::string user_id, Instant until) {
   const Instant now = clock_.now();
   co_return co_await [&] {
-    return store_.read([planner = planner_, user_id, until, now](Db& db) {
-      std::vector<PlanItem> items;
+    return store_.read([planner = planner_, user_id, until, now](Db& db) -> core::Result<std::vector<PlanItem>> {
       const auto loaded = find_user(db, user_id);
-      if (!loaded) return items;
+      if (!loaded) return core::fail(loaded.error());
+      std::vector<PlanItem> items;
       const model::Facts facts = planner->facts(*loaded, now);
       for (model::Decision& act : model::foreseen(facts)) {
         if (act.at <= until) items.push_back(plan_item(facts, std::move(act)));

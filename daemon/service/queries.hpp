@@ -107,7 +107,7 @@ public:
   };
   boost::asio::awaitable<PlanPage> plan(Instant until, std::optional<Cursor> behind, std::size_t limit);
   // All of one user's.
-  boost::asio::awaitable<std::vector<PlanItem>> plan_of(std::string user_id, Instant until);
+  boost::asio::awaitable<core::Result<std::vector<PlanItem>>> plan_of(std::string user_id, Instant until);
   // Links at risk among those that are out and those planned up to `until`.
   struct RiskPage {
     std::vector<RiskItem> items;

@@ -22,7 +22,8 @@ bool release_one(Db& db, Planner& planner, const store::invitations::Due& row, G
     const Applied applied = planner.apply(db, row.user, "daemon", now, {.gathering = gathering});
     whole.release();
     return applied.decision.action != model::Action::send || applied.decision.at <= now;
-  } catch (const std::logic_error& e) {
+  } catch (const std::exception& e) {
+    if (!store::about_one_row(e)) throw;
     core::log::error(core::events::internal_error, "An invitation that is due cannot be released and is held",
                      {{"invitation", row.key.text()}, {"why", e.what()}});
     store::invitations::set_held(db, row.key, "internal_error");

@@ -235,7 +235,8 @@ boost::asio::awaitable<std::size_t> Sweep::prune_batches() {
     return store_.write([planner = planner_, now](Db& db) {
       for (const model::Batch& batch : store::batches::empty_held(db)) {
         if (store::batches::move(db, batch.key, model::BatchState::held, model::BatchState::released, "daemon", now))
-          planner->audit(db, now, "daemon", "batch.released", "batch:" + batch.key.text(), model::reason::nothing_waits);
+          planner->audit(db, now, "daemon", "batch.released", "batch:" + batch.key.text(),
+                         model::reason::nothing_waits);
       }
     });
   }();

@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include <boost/asio/post.hpp>
+#include <new>
 
 namespace invited::store {
 
@@ -20,6 +21,12 @@ std::exception_ptr translated(const SQLite::Exception& e) {
 }
 
 }  // namespace
+
+bool about_one_row(const std::exception& e) noexcept {
+  if (const auto* sqlite = dynamic_cast<const SQLite::Exception*>(&e))
+    return (sqlite->getErrorCode() & 0xff) == SQLITE_CONSTRAINT;
+  return dynamic_cast<const Unavailable*>(&e) == nullptr && dynamic_cast<const std::bad_alloc*>(&e) == nullptr;
+}
 
 Store::Store(Db& db, boost::asio::any_io_executor executor, Mode mode, Fatal on_fatal)
     : db_(db), executor_(std::move(executor)), mode_(mode), on_fatal_(std::move(on_fatal)) {
@@ -162,6 +169,7 @@ void Store::commit_together(std::deque<Job>& batch) {
     try {
       if (sqlite3_get_autocommit(raw.getHandle()) == 0) raw.exec("ROLLBACK");
     } catch (const SQLite::Exception&) {
+      // The one that failed first says what is wrong.
     }
     if (!is_full(e.getErrorCode())) on_fatal_(e.what());
   }

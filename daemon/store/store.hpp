@@ -39,6 +39,10 @@ public:
   using std::runtime_error::runtime_error;
 };
 
+// Whether an exception out of a closure is about the row in hand: one that breaks a rule is set aside and the others go
+// on. A full disk or a damaged file is about all of them.
+[[nodiscard]] bool about_one_row(const std::exception& e) noexcept;
+
 class Store {
 public:
   enum class Mode {

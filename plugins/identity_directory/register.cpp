@@ -163,6 +163,7 @@ void Register::load(int fd) {
     take_line(rest, lines_ + 1);
     unended_ = std::move(rest);
   } catch (const Damaged&) {
+    // Cut off: never confirmed, so it never was.
   }
 }
 

@@ -512,7 +512,7 @@ bool Session::fits(Message& message, Verdict& refusal) const {
 
 void Session::begin(MessagePtr message) {
   ++taken_;
-  opening_.emplace();
+  opening_ = Opening{};
   opening_->message = std::move(message);
   if (!extensions_.pipelining) {
     next_step();
@@ -622,7 +622,7 @@ void Session::end_opening() {
 void Session::put_content() {
   append_stuffed(out_, opening_->message->bytes);
   put(".", Phase::dot);
-  finishing_.emplace();
+  finishing_ = Finishing{};
   finishing_->message = std::move(opening_->message);
   finishing_->dot_ends_at = expected_.back().asked_at;
   opening_.reset();

@@ -167,6 +167,9 @@ TEST_CASE("a path that is not there is 404, another method of one that is 405 wi
   Office office;
   CHECK(office.ask("GET", "/v2/users").code() == "unknown_path");
   CHECK(office.ask("GET", "/").status == 404);
+  // What is no text is nobody's id, and the answer can be read all the same.
+  CHECK(office.ask("GET", "/v1/users/%ff").code() == "unknown_path");
+  CHECK(office.ask("GET", "/v1/users?search=%ff").status == 422);
   const auto answer = office.ask("DELETE", "/v1/users");
   CHECK(answer.status == 405);
   CHECK(answer.code() == "method_not_allowed");

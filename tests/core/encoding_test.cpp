@@ -45,3 +45,11 @@ TEST_CASE("hexadecimal refuses an odd length, upper case and other characters") 
   CHECK_FALSE(from_hex(text));
   CHECK(from_hex("00ff7f") == std::vector<std::byte>{std::byte{0}, std::byte{255}, std::byte{127}});
 }
+
+TEST_CASE("UTF-8 is what RFC 3629 allows, and nothing else") {
+  for (const std::string good : {"", "a", "\xC3\xA5", "\xE2\x82\xAC", "\xF0\x9F\x99\x82", "\xF4\x8F\xBF\xBF"})
+    CHECK(is_utf8(good));
+  for (const std::string bad :
+       {"\xFF", "\xC3", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "a\xA5"})
+    CHECK_FALSE(is_utf8(bad));
+}

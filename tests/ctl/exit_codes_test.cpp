@@ -152,6 +152,7 @@ TEST_CASE("help is an answer, not an error") {
   }
   CHECK_THAT(invitectl({"domain", "add", "--help"}).out, Contains("role admin") && Contains("--assert"));
   CHECK_THAT(invitectl({"version"}).out, Contains("invitectl "));
+  CHECK(invitectl({"--version"}).out == invitectl({"version"}).out);
 }
 
 TEST_CASE("what cannot be taken back is not done without a yes") {

@@ -1,5 +1,6 @@
 #include "invitectl.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>

@@ -326,13 +326,13 @@ TEST_CASE("create that fails says why, and nothing is destroyed") {
       host->fail(host, call, &error);
       return INVITED_BAD_CONFIG;
     };
-    wanted = "transport \"one\": create failed (BAD_CONFIG): no such server";
+    wanted = "transport \"one\": create failed, the configuration is wrong: no such server";
   }
   SECTION("by throwing") {
     script.create = [](const invited_host*, invited_call*, std::string) -> invited_status {
       throw std::runtime_error("no");
     };
-    wanted = "transport \"one\": create failed (INTERNAL): create threw: no";
+    wanted = "transport \"one\": create failed, an error of the plugin: create threw: no";
   }
   const auto instance = bench.prepare(script, "one", fake::transport);
   const auto made = bench.wait(instance->create());
@@ -373,7 +373,8 @@ TEST_CASE("create that does not come back is given up") {
   bench.pass(instance->limits().grace);
   REQUIRE(made);
   REQUIRE_FALSE(*made);
-  CHECK(made->error().message == "transport \"one\": create failed (UNKNOWN): did not come back within its time");
+  CHECK(made->error().message ==
+        "transport \"one\": create gave no answer; it may have been done: did not come back within its time");
   latch.open();
   CHECK(bench.stop(*instance));
   CHECK(script.destroyed);  // it was made after all

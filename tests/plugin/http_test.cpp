@@ -159,7 +159,7 @@ int closed_port() {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  ::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address);
+  REQUIRE(::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
   ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
   ::close(socket);
   return ntohs(address.sin_port);
@@ -188,7 +188,7 @@ TEST_CASE("a request goes out as asked, and any answer of the server is OK") {
     HttpRequest other = get(server.url("/missing"));
     other.method = method;
     // The server sends a body to HEAD too, which ends that connection.
-    CHECK(fetch(client, std::move(other)).http_status == 404);
+    CHECK(fetch(client, other).http_status == 404);
   }
 }
 
@@ -206,7 +206,7 @@ TEST_CASE("redirects are followed on the same host and by GET alone") {
   CHECK(server.requests("/loop") == 6);
   HttpRequest post = get(server.url("/here"));
   post.method = "POST";
-  CHECK(fetch(client, std::move(post)).http_status == 302);
+  CHECK(fetch(client, post).http_status == 302);
 }
 
 TEST_CASE("each way to fail has its name") {
@@ -221,7 +221,7 @@ TEST_CASE("each way to fail has its name") {
   SECTION("no TLS: nothing was sent") {
     HttpRequest request = get("https://127.0.0.1:" + std::to_string(server.port()) + "/");
     request.timeout = 200ms;  // the server waits for the end of what it takes for a request
-    CHECK(fetch(client, std::move(request)).status == INVITED_RETRY);
+    CHECK(fetch(client, request).status == INVITED_RETRY);
   }
   SECTION("the connection breaks before the answer") {
     CHECK(fetch(client, get(server.url("/drop"))).status == INVITED_UNKNOWN);
@@ -232,7 +232,7 @@ TEST_CASE("each way to fail has its name") {
   SECTION("no answer in time") {
     HttpRequest slow = get(server.url("/hang"));
     slow.timeout = 100ms;
-    CHECK(fetch(client, std::move(slow)).status == INVITED_UNKNOWN);
+    CHECK(fetch(client, slow).status == INVITED_UNKNOWN);
   }
   SECTION("an answer over the limit") {
     HttpRequest big = get(server.url("/big"));
@@ -242,7 +242,7 @@ TEST_CASE("each way to fail has its name") {
     CHECK(answer.error == "the answer is larger than 99999 bytes");
     HttpRequest fits = get(server.url("/big"));
     fits.max_response_bytes = 100'000;
-    CHECK(fetch(client, std::move(fits)).body.size() == 100'000);
+    CHECK(fetch(client, fits).body.size() == 100'000);
   }
   SECTION("headers over the limit") {
     CHECK(fetch(client, get(server.url("/headers"))).status == INVITED_REJECTED);
@@ -255,7 +255,7 @@ TEST_CASE("a POST is never sent a second time by itself") {
   CHECK(fetch(client, get(server.url("/echo"))).http_status == 200);  // leaves a connection to ride on
   HttpRequest post = get(server.url("/drop"));
   post.method = "POST";
-  CHECK(fetch(client, std::move(post)).status == INVITED_UNKNOWN);
+  CHECK(fetch(client, post).status == INVITED_UNKNOWN);
   CHECK(server.requests("/drop") == 1);
 }
 

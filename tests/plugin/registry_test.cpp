@@ -134,8 +134,9 @@ TEST_CASE("all errors of a configuration are told, each with its place") {
             ": needs contract 1.1; this daemon offers 1.0: update invited");
   CHECK(errors[3] ==
         "invited.yaml:50:5: /identitys/5/plugin: no identity plugin \"good_source\"; there is: throwing_identity");
-  CHECK_THAT(errors[4],
-             Catch::StartsWith("invited.yaml:61:5: /sources/6/config: source \"f\": create failed (INTERNAL): "));
+  CHECK_THAT(
+      errors[4],
+      Catch::StartsWith("invited.yaml:61:5: /sources/6/config: source \"f\": create failed, an error of the plugin: "));
   CHECK(house.registry->transport("d") != nullptr);
 }
 
@@ -226,7 +227,8 @@ TEST_CASE("modules that misbehave harm their own mails only, and it shows in the
       plugin::Module::load(house.plugins / "leaks_exception_in_create.so", {{house.plugins}, ::geteuid()}).value();
   const auto instance = plugin::Instance::make(module, *module->plugins().at(0), "x", "{}", environment);
   CHECK(run(house.io, instance->create()).error().message ==
-        "transport \"x\": create failed (INTERNAL): create threw: specimen: thrown across the border in create");
+        "transport \"x\": create failed, an error of the plugin: create threw: specimen: thrown across the border in "
+        "create");
   CHECK(run(house.io, instance->stop(10s)));
 }
 
@@ -238,7 +240,7 @@ TEST_CASE("what an SDK plugin throws is told in its words") {
             .empty());
   const model::SourceSink sink = [](std::vector<model::SourceItem>) -> asio::awaitable<void> { co_return; };
   CHECK(run(house.io, house.registry->source("hr")->fetch("", sink)).error().message ==
-        "source \"hr\": fetch failed (INTERNAL): specimen: thrown in an operation");
+        "source \"hr\": fetch failed, an error of the plugin: specimen: thrown in an operation");
   const auto answer = run(house.io, house.registry->identity("idp")->ensure_account({}));
   CHECK(answer.status == model::ProviderStatus::unknown);
   CHECK(answer.detail == "specimen: thrown in an operation");

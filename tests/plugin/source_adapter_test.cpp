@@ -230,7 +230,7 @@ TEST_CASE("an OK after being told to stop is none: what was emitted is not whole
   }
   REQUIRE_FALSE(*fetched);
   CHECK(fetched->error().message ==
-        "source \"hr\": fetch failed (CANCELLED): it was told to stop before everything was taken");
+        "source \"hr\": fetch was stopped: it was told to stop before everything was taken");
 }
 
 TEST_CASE("what the sink throws ends the fetch, after the plugin has ended") {
@@ -272,7 +272,7 @@ TEST_CASE("a fetch that fails keeps its words and discards the rest") {
   CHECK(failed.error().kind == core::ErrorKind::unavailable);
   CHECK(failed.error().code == "plugin_retry");
   CHECK(failed.error().message ==
-        "source \"hr\": fetch failed (RETRY): the server is away; it asks for 60 s of patience");
+        "source \"hr\": fetch failed for now: the server is away; it asks for 60 s of patience");
   CHECK(failed.error().location == "/url");
 }
 
@@ -437,7 +437,7 @@ TEST_CASE("whoever pushed what is wrong reads what is wrong with it and nothing 
         "people.csv, line 1: no header");
   status = INVITED_RETRY;
   CHECK(bench.wait(source.handle({"import", "", "", ""}, taken.sink())).error().message ==
-        "source \"hr\": handle failed (RETRY): people.csv, line 1: no header");
+        "source \"hr\": handle failed for now: people.csv, line 1: no header");
 }
 
 TEST_CASE("an answer that is no HTTP becomes 500") {

@@ -355,6 +355,7 @@ TEST_CASE("a probe tells its steps, or what is wrong and how far it came") {
   CHECK(failed.error().kind == core::ErrorKind::invalid);
   CHECK(failed.error().code == "plugin_bad_config");
   CHECK(failed.error().message ==
-        "transport \"smarthost\": probe failed (BAD_CONFIG): 535 wrong password (good until then: connect: "
+        "transport \"smarthost\": probe failed, the configuration is wrong: 535 wrong password (good until then: "
+        "connect: "
         "mx.example.com:25; tls)");
 }

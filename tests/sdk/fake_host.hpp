@@ -172,89 +172,115 @@ private:
     return call;
   }
 
-  static constexpr invited_source_host source_{
-      sizeof(invited_source_host),
-      0,
-      [](const invited_host* host, invited_call* raw, const invited_record* record) -> invited_status {
-        const std::lock_guard lock(of(host).mutex_);
-        Call& call = touch(host, raw);
-        if (of(host).stop_after_rows >= 0 && static_cast<int>(call.rows.size()) >= of(host).stop_after_rows)
-          return INVITED_CANCELLED;
-        RowSeen row{record->line, {}};
-        for (std::uint64_t i = 0; i < record->field_count; ++i)
-          row.fields[str(record->fields[i].key)] = str(record->fields[i].value);
-        call.rows.push_back(row);
-        return INVITED_OK;
-      },
-      [](const invited_host* host, invited_call* raw, std::int64_t line, invited_str column, invited_str reason,
-         invited_str message) {
-        touch(host, raw).rejected.push_back(std::to_string(line) + "/" + str(column) + "/" + str(reason) + "/" +
-                                            str(message));
-      },
-      [](const invited_host* host, invited_call* raw, invited_str cursor, std::int32_t more, std::int32_t settle) {
-        Call& call = touch(host, raw);
-        call.cursor = str(cursor);
-        call.more = more == 1;
-        call.settle = settle == 1;
-      },
-      [](const invited_host* host, invited_call* raw, std::int32_t status, invited_str type, invited_str body) {
-        Call& call = touch(host, raw);
-        call.http_status = status;
-        call.content_type = str(type);
-        call.body = str(body);
-      },
-      [](const invited_host* host, invited_call* raw, invited_str bytes) -> invited_status {
-        if (of(host).stop_after_rows == 0) return INVITED_CANCELLED;
-        touch(host, raw).written += str(bytes);
-        return INVITED_OK;
-      },
-      [](const invited_host* host) { ++of(host).changed; },
-      [](const invited_host* host, invited_call* raw, const invited_announcement* what) {
-        Call& call = touch(host, raw);
-        call.announced_rows = what->rows;
-        for (std::uint64_t i = 0; i < what->column_count; ++i)
-          call.announced[str(what->columns[i].key)] = str(what->columns[i].value);
-      },
-      [](const invited_host* host, invited_call* raw, std::int64_t line, invited_str column, invited_str reason,
-         invited_str message) {
-        touch(host, raw).noted.push_back(std::to_string(line) + "/" + str(column) + "/" + str(reason) + "/" +
-                                         str(message));
-      }};
+  static const invited_source_host source_;
 
-  static constexpr invited_transport_host transport_{
-      sizeof(invited_transport_host), 0,
-      [](const invited_host* host, invited_call* raw, const invited_verdict* verdict) {
-        const std::lock_guard lock(of(host).mutex_);
-        touch(host, raw).verdicts.push_back({str(verdict->id), str(verdict->detail), str(verdict->remote_id),
-                                             verdict->status, verdict->scope, verdict->phase, verdict->reply_code,
-                                             verdict->retry_after_s});
-      },
-      [](const invited_host* host, invited_call* raw, std::int32_t phase, invited_str detail) {
-        touch(host, raw).steps.push_back(std::to_string(phase) + " " + str(detail));
-      }};
+  static const invited_transport_host transport_;
 
-  static constexpr invited_identity_host identity_{
-      sizeof(invited_identity_host), 0,
-      [](const invited_host* host, invited_call* raw, const invited_account* account) {
-        touch(host, raw).accounts.push_back({str(account->external_id), str(account->provider_id),
-                                             str(account->login_email), str(account->sign_in_url),
-                                             account->created == 1});
-      }};
+  static const invited_identity_host identity_;
 
-  static constexpr invited_clock clock_{sizeof(invited_clock), 0,
+  static const invited_clock clock_;
+
+  static const invited_secrets secrets_;
+
+  static const invited_http http_;
+
+  static const invited_routes routes_;
+
+  static const invited_state state_;
+
+  static invited_status schedule(const invited_host* host, std::int64_t when_ms, invited_task run, void* user,
+                                 std::uint64_t* ret_id) {
+    if (of(host).scheduled.size() >= 2) return INVITED_REJECTED;
+    *ret_id = ++of(host).last_id_;
+    of(host).scheduled[*ret_id] = {when_ms, run, user};
+    return INVITED_OK;
+  }
+  static const invited_schedule schedule_;
+};
+
+// Behind the class: the functions in them see it whole.
+inline const invited_source_host Host::source_{
+    sizeof(invited_source_host),
+    0,
+    [](const invited_host* host, invited_call* raw, const invited_record* record) -> invited_status {
+      const std::lock_guard lock(of(host).mutex_);
+      Call& call = touch(host, raw);
+      if (of(host).stop_after_rows >= 0 && static_cast<int>(call.rows.size()) >= of(host).stop_after_rows)
+        return INVITED_CANCELLED;
+      RowSeen row{record->line, {}};
+      for (std::uint64_t i = 0; i < record->field_count; ++i)
+        row.fields[str(record->fields[i].key)] = str(record->fields[i].value);
+      call.rows.push_back(row);
+      return INVITED_OK;
+    },
+    [](const invited_host* host, invited_call* raw, std::int64_t line, invited_str column, invited_str reason,
+       invited_str message) {
+      touch(host, raw).rejected.push_back(std::to_string(line) + "/" + str(column) + "/" + str(reason) + "/" +
+                                          str(message));
+    },
+    [](const invited_host* host, invited_call* raw, invited_str cursor, std::int32_t more, std::int32_t settle) {
+      Call& call = touch(host, raw);
+      call.cursor = str(cursor);
+      call.more = more == 1;
+      call.settle = settle == 1;
+    },
+    [](const invited_host* host, invited_call* raw, std::int32_t status, invited_str type, invited_str body) {
+      Call& call = touch(host, raw);
+      call.http_status = status;
+      call.content_type = str(type);
+      call.body = str(body);
+    },
+    [](const invited_host* host, invited_call* raw, invited_str bytes) -> invited_status {
+      if (of(host).stop_after_rows == 0) return INVITED_CANCELLED;
+      touch(host, raw).written += str(bytes);
+      return INVITED_OK;
+    },
+    [](const invited_host* host) { ++of(host).changed; },
+    [](const invited_host* host, invited_call* raw, const invited_announcement* what) {
+      Call& call = touch(host, raw);
+      call.announced_rows = what->rows;
+      for (std::uint64_t i = 0; i < what->column_count; ++i)
+        call.announced[str(what->columns[i].key)] = str(what->columns[i].value);
+    },
+    [](const invited_host* host, invited_call* raw, std::int64_t line, invited_str column, invited_str reason,
+       invited_str message) {
+      touch(host, raw).noted.push_back(std::to_string(line) + "/" + str(column) + "/" + str(reason) + "/" +
+                                       str(message));
+    }};
+
+inline const invited_transport_host Host::transport_{
+    sizeof(invited_transport_host), 0,
+    [](const invited_host* host, invited_call* raw, const invited_verdict* verdict) {
+      const std::lock_guard lock(of(host).mutex_);
+      touch(host, raw).verdicts.push_back({str(verdict->id), str(verdict->detail), str(verdict->remote_id),
+                                           verdict->status, verdict->scope, verdict->phase, verdict->reply_code,
+                                           verdict->retry_after_s});
+    },
+    [](const invited_host* host, invited_call* raw, std::int32_t phase, invited_str detail) {
+      touch(host, raw).steps.push_back(std::to_string(phase) + " " + str(detail));
+    }};
+
+inline const invited_identity_host Host::identity_{
+    sizeof(invited_identity_host), 0, [](const invited_host* host, invited_call* raw, const invited_account* account) {
+      touch(host, raw).accounts.push_back({str(account->external_id), str(account->provider_id),
+                                           str(account->login_email), str(account->sign_in_url),
+                                           account->created == 1});
+    }};
+
+inline const invited_clock Host::clock_{sizeof(invited_clock), 0,
                                         [](const invited_host* host) { return of(host).now_ms; },
                                         [](const invited_host* host) { return of(host).now_ms - 5; }};
 
-  static constexpr invited_secrets secrets_{
-      sizeof(invited_secrets), 0,
-      [](const invited_host* host, invited_str name, invited_receiver receive, void* user) -> invited_status {
-        const auto found = of(host).secrets.find(str(name));
-        if (found == of(host).secrets.end()) return INVITED_BAD_CONFIG;
-        receive(user, invited::borrow(found->second));
-        return INVITED_OK;
-      }};
+inline const invited_secrets Host::secrets_{
+    sizeof(invited_secrets), 0,
+    [](const invited_host* host, invited_str name, invited_receiver receive, void* user) -> invited_status {
+      const auto found = of(host).secrets.find(str(name));
+      if (found == of(host).secrets.end()) return INVITED_BAD_CONFIG;
+      receive(user, invited::borrow(found->second));
+      return INVITED_OK;
+    }};
 
-  static constexpr invited_http http_{sizeof(invited_http), 0,
+inline const invited_http Host::http_{sizeof(invited_http), 0,
                                       [](const invited_host* host, invited_call*, const invited_http_request* request,
                                          invited_http_done done, void* user) -> invited_status {
                                         if (!of(host).http) return INVITED_CANCELLED;
@@ -267,44 +293,36 @@ private:
                                         return INVITED_OK;
                                       }};
 
-  static constexpr invited_routes routes_{sizeof(invited_routes), 0,
+inline const invited_routes Host::routes_{sizeof(invited_routes), 0,
                                           [](const invited_host* host, invited_str prefix) -> invited_status {
                                             if (invited::view(prefix).substr(0, 1) != "/") return INVITED_BAD_CONFIG;
                                             of(host).routes.push_back(str(prefix));
                                             return INVITED_OK;
                                           }};
 
-  static constexpr invited_state state_{
-      sizeof(invited_state), 0,
-      [](const invited_host* host, invited_str key, invited_receiver receive, void* user) -> invited_status {
-        const auto found = of(host).state.find(str(key));
-        if (found != of(host).state.end()) receive(user, invited::borrow(found->second));
-        return INVITED_OK;
-      },
-      [](const invited_host* host, invited_str key, invited_str value) -> invited_status {
-        if (value.size > 64 * 1024) return INVITED_REJECTED;
-        of(host).state[str(key)] = str(value);
-        return INVITED_OK;
-      },
-      [](const invited_host* host, invited_str key) -> invited_status {
-        of(host).state.erase(str(key));
-        return INVITED_OK;
-      }};
+inline const invited_state Host::state_{
+    sizeof(invited_state), 0,
+    [](const invited_host* host, invited_str key, invited_receiver receive, void* user) -> invited_status {
+      const auto found = of(host).state.find(str(key));
+      if (found != of(host).state.end()) receive(user, invited::borrow(found->second));
+      return INVITED_OK;
+    },
+    [](const invited_host* host, invited_str key, invited_str value) -> invited_status {
+      if (value.size > 64 * 1024) return INVITED_REJECTED;
+      of(host).state[str(key)] = str(value);
+      return INVITED_OK;
+    },
+    [](const invited_host* host, invited_str key) -> invited_status {
+      of(host).state.erase(str(key));
+      return INVITED_OK;
+    }};
 
-  static invited_status schedule(const invited_host* host, std::int64_t when_ms, invited_task run, void* user,
-                                 std::uint64_t* ret_id) {
-    if (of(host).scheduled.size() >= 2) return INVITED_REJECTED;
-    *ret_id = ++of(host).last_id_;
-    of(host).scheduled[*ret_id] = {when_ms, run, user};
-    return INVITED_OK;
-  }
-  static constexpr invited_schedule schedule_{sizeof(invited_schedule), 0, &Host::schedule, &Host::schedule,
+inline const invited_schedule Host::schedule_{sizeof(invited_schedule), 0, &Host::schedule, &Host::schedule,
                                               [](const invited_host* host, std::uint64_t id) -> invited_status {
                                                 if (of(host).cancel_comes_too_late) return INVITED_REJECTED;
                                                 return of(host).scheduled.erase(id) == 1 ? INVITED_OK
                                                                                          : INVITED_REJECTED;
                                               }};
-};
 
 // An instance of T, made through its plugin descriptor as the daemon does it.
 template <class T, class Operations>

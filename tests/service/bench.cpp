@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 
+#include "core/encoding.hpp"
 #include "store/accounts.hpp"
 #include "store/audit.hpp"
 #include "store/deliveries.hpp"
@@ -203,6 +204,12 @@ void Bench::mails_only() {
 void Bench::pump() {
   mails_only();
   while (go(connecting.pass()) > 0) settle(io);
+}
+
+void Bench::refuse_rows(const std::string& table, const std::string& id) {
+  const auto key = user(id).value().key;
+  db->raw().exec("CREATE TEMP TRIGGER refused BEFORE INSERT ON main." + table + " WHEN NEW.user = x'" +
+                 core::to_hex(key.bytes) + "' BEGIN SELECT RAISE(ABORT, 'planted'); END");
 }
 
 std::optional<model::User> Bench::user(const std::string& id) {

@@ -107,6 +107,8 @@ struct Bench {
   // Everything that is due now happens; nothing that is due later.
   void pump();
   void mails_only();  // scheduler and delivery, no provider
+  // Every new row of the table about this user breaks a rule of the database.
+  void refuse_rows(const std::string& table, const std::string& id);
   // The delivery service begins anew as a process of its own would after a kill: claims of the old one are foreign.
   void restart();
 

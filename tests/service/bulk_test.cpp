@@ -179,3 +179,38 @@ TEST_CASE("an interrupted bulk send goes on where it stopped, and nobody gets tw
   b.pump();
   CHECK(b.new_mails() == 202);
 }
+
+TEST_CASE("one person whose row breaks a rule is left out and told; the others get their mails") {
+  Company b;
+  b.refuse_rows("deliveries", "one");
+  const auto plan = b.plan();
+  const auto done = b.run_plan(plan.key);
+  CHECK(done.skipped.at("internal_error") == 1);
+  CHECK(b.mails_to("one") == 0);
+  CHECK(b.mails_to("two") == 1);
+  CHECK(done.done == done.total);
+}
+
+TEST_CASE("a bulk send that meets a full disk waits, and goes on by itself") {
+  Company b;
+  const auto plan = b.plan();
+  REQUIRE(b.go(b.bulk.start(plan.key)));
+  b.db->raw().exec("PRAGMA query_only = 1");
+  std::optional<service::BulkProgress> done;
+  boost::asio::co_spawn(b.io, b.bulk.go_on(plan.key, {}),
+                        [&](const std::exception_ptr& error, service::BulkProgress progress) {
+                          CHECK_FALSE(error);
+                          done = std::move(progress);
+                        });
+  settle(b.io);
+  b.clock.advance(10s);
+  settle(b.io);
+  CHECK_FALSE(done);
+  b.db->raw().exec("PRAGMA query_only = 0");
+  b.clock.advance(1s);
+  settle(b.io);
+  REQUIRE(done);
+  CHECK(done->sent == plan.send);
+  b.pump();
+  CHECK(b.mails_to("one") == 1);
+}

@@ -329,3 +329,17 @@ TEST_CASE("each accepted mail closes the hire and leaves one audit event for eac
   CHECK(b.audit("a") == Words{"user.created", "invitation.released start_tomorrow_or_earlier", "invitation.sent"});
   CHECK_FALSE(b.go(b.queries.verify_audit()).broken);
 }
+
+TEST_CASE("one that is due and breaks a rule is held and shown, and the others go out") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  for (const std::string id : {"a", "b", "c"})
+    b.row({{"user_id", id}, {"name", id}, {"login_email", id + "@example.com"}, {"start_date", "2026-12-01"}});
+  b.refuse_rows("deliveries", "b");
+  b.at("2026-11-30T08:00:00Z");
+  b.pump();
+  CHECK(b.mails_to("a") == 1);
+  CHECK(b.mails_to("c") == 1);
+  CHECK(b.state("b") == "scheduled");
+  CHECK(b.invitation("b").held_reason == "internal_error");
+}

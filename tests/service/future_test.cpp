@@ -112,7 +112,8 @@ TEST_CASE("the plan tells every act, earliest first, with the end of the link") 
   CHECK(model::to_utc_text(page.items[0].link_ends_at.value()) == "2026-10-24T22:00:00Z");
   CHECK(model::to_utc_text(page.items[1].link_ends_at.value()) == "2026-11-13T23:00:00Z");  // as if accepted then
   CHECK_FALSE(page.items[2].link_ends_at);
-  const auto of_one = b.go(b.queries.plan_of("LEAVER", b.in_days(60)));
+  const auto of_one = b.go(b.queries.plan_of("LEAVER", b.in_days(60))).value();
+  CHECK(b.go(b.queries.plan_of("nobody", b.in_days(60))).error().code == "unknown_user");
   CHECK(of_one.size() == 2);
 }
 

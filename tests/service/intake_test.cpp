@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "service/bench.hpp"
+#include "store/users.hpp"
 #include "service/fetching.hpp"
 #include "store/meta.hpp"
 
@@ -306,4 +307,17 @@ TEST_CASE("a user-id with white space around it, or with its accent spelled apar
   const auto twice = b.rows({person("7"), person(" 7")});
   CHECK(twice.at(1).result() == "ignored: duplicate_in_file");
   CHECK(b.row(person(" \xC2\xA0")) == "rejected: user_id_missing");
+}
+
+TEST_CASE("a row that breaks a rule of the store is rejected, and the rest of the file counts") {
+  Bench b;
+  b.row(person("2", {{"login_email", "b@example.com"}}));
+  b.refuse_rows("employments", "2");
+  const auto results =
+      b.rows({person("1", {{"start_date", "2026-10-20"}}), person("2", {{"start_date", "2026-10-20"}}), person("3")});
+  CHECK(results.at(0).result() == "created");
+  CHECK(results.at(1).result() == "rejected: internal_error");
+  CHECK_FALSE(results.at(1).message.empty());
+  CHECK(results.at(2).result() == "created");
+  CHECK_FALSE(store::employments::latest(*b.db, b.user("2")->key));
 }

@@ -362,7 +362,7 @@ TEST_CASE("one address may open a link's page 120 times and post its form 20 tim
     other.method = "POST";
     other.path = path;
     other.peer.address = "192.0.2.8";
-    CHECK(site.ask(std::move(other)).status == 200);
+    CHECK(site.ask(other).status == 200);
   }
 }
 

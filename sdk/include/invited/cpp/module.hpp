@@ -388,7 +388,7 @@ public:
     with(request, [&](const invited_http_request& raw) {
       const invited_status status = table_->start(host_, raw_call(call), &raw, &Pending::call, pending.get());
       if (status != INVITED_OK) detail::throw_status(status, "the request to " + request.url + " cannot be started");
-      static_cast<void>(pending.release());
+      [[maybe_unused]] const auto* theirs = pending.release();
     });
   }
 
@@ -633,7 +633,7 @@ invited_status create_instance(const invited_host* host, invited_call* call, inv
   return guard(
       [&]() -> invited_status {
         try {
-          *ret_self = new Instance<T>(host, Json::parse(view(config)));
+          *ret_self = std::make_unique<Instance<T>>(host, Json::parse(view(config))).release();
           return INVITED_OK;
         } catch (const JsonError& error) {
           throw Failure(Status::bad_config, error.what());
