@@ -97,11 +97,6 @@ awaitable<HttpResponse> show_why(Desk* desk, Call call) {
   co_return answer(200, why_json(*why));
 }
 
-model::SourcePush push_of(Call& call) {
-  return {"import", std::string(call.request.header("content-type")), call.text("file_name"),
-          std::move(call.request.body)};
-}
-
 awaitable<void> run_preview(Desk* desk, std::shared_ptr<Job> job, std::string source, model::SourcePush push,
                             service::Preview preview) {
   std::string trouble;
@@ -135,16 +130,11 @@ awaitable<void> run_preview(Desk* desk, std::shared_ptr<Job> job, std::string so
 }
 
 awaitable<HttpResponse> plan_with(Desk* desk, Call call) {
-  std::string source = call.text("source");
-  if (source.empty()) source = desk->fetching.taker_of("import");
-  if (source.empty())
-    co_return problem(409, "no_import_source",
-                      "No configured source reads files: add a source with the plugin \"file\".");
-  if (!desk->fetching.has(source))
-    co_return problem(404, "unknown_source", fmt::format("There is no source \"{}\".", source));
+  const auto source = import_source(*desk, call);
+  if (!source) co_return problem(source.error());
   auto job = desk->jobs.start("plan", call.actor, true);
-  auto push = push_of(call);
-  desk->scope.spawn("plan with a file", run_preview(desk, job, source, std::move(push), desk->queries.preview()));
+  auto push = import_push(call);
+  desk->scope.spawn("plan with a file", run_preview(desk, job, *source, std::move(push), desk->queries.preview()));
   co_return answer(202, json::object{{"job", job->id()}});
 }
 

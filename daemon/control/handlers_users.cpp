@@ -42,11 +42,6 @@ service::IntakeContext context_of(const std::string& source, const Call& call) {
 model::SourcePush record_push(const json::object& record) {
   return {"record", "application/json", "", record_body(record)};
 }
-model::SourcePush import_push(Call& call) {
-  return {"import", std::string(call.request.header("content-type")), call.text("file_name"),
-          std::move(call.request.body)};
-}
-
 awaitable<HttpResponse> user_answer(Desk* desk, std::string user_id, unsigned status) {
   const auto view = co_await desk->queries.user(user_id);
   if (!view) co_return problem(view.error());
@@ -176,18 +171,13 @@ awaitable<void> run_import(Desk* desk, std::shared_ptr<Job> job, std::string sou
 }
 
 awaitable<HttpResponse> import_users(Desk* desk, Call call) {
-  std::string source = call.text("source");
-  if (source.empty()) source = desk->fetching.taker_of("import");
-  if (source.empty())
-    co_return problem(409, "no_import_source",
-                      "No configured source reads files: add a source with the plugin \"file\".");
-  if (!desk->fetching.has(source))
-    co_return problem(404, "unknown_source", fmt::format("There is no source \"{}\".", source));
+  const auto source = import_source(*desk, call);
+  if (!source) co_return problem(source.error());
   auto job = desk->jobs.start("import", call.actor, call.dry_run);
   model::SourcePush push = import_push(call);
-  service::IntakeContext context = context_of(source, call);
+  service::IntakeContext context = context_of(*source, call);
   context.expect = [job](std::int64_t rows) { job->progress(0, rows, 0); };
-  desk->scope.spawn("import", run_import(desk, job, source, std::move(push), std::move(context)));
+  desk->scope.spawn("import", run_import(desk, job, *source, std::move(push), std::move(context)));
   co_return answer(202, json::object{{"job", job->id()}});
 }
 
@@ -336,6 +326,22 @@ awaitable<HttpResponse> run_plan(Desk* desk, Call call) {
 }
 
 }  // namespace
+
+core::Result<std::string> import_source(const Desk& desk, const Call& call) {
+  std::string source = call.text("source");
+  if (source.empty()) source = desk.fetching.taker_of("import");
+  if (source.empty())
+    return core::fail(core::ErrorKind::conflict, "no_import_source",
+                      "No configured source reads files: add a source with the plugin \"file\".");
+  if (!desk.fetching.has(source))
+    return core::fail(core::ErrorKind::not_found, "unknown_source", fmt::format("There is no source \"{}\".", source));
+  return source;
+}
+
+model::SourcePush import_push(Call& call) {
+  return {"import", std::string(call.request.header("content-type")), call.text("file_name"),
+          std::move(call.request.body)};
+}
 
 model::UserFilter filter_of(const json::object& values) {
   model::UserFilter filter;

@@ -134,6 +134,10 @@ private:
 
 // The one filter over users out of a command's arguments.
 [[nodiscard]] model::UserFilter filter_of(const boost::json::object& values);
+// The source that takes a file for import: the one that is named, else the first that reads files.
+[[nodiscard]] core::Result<std::string> import_source(const Desk& desk, const Call& call);
+// The request's body as a file for that source.
+[[nodiscard]] model::SourcePush import_push(Call& call);
 
 void add_user_handlers(Handlers& handlers, Desk& desk);
 void add_export_handlers(Handlers& handlers, Desk& desk);
