@@ -13,6 +13,8 @@ const std::vector<Column> user_columns{{"id", "USER", 10},
                                        {"enabled", "ENABLED", 7},
                                        {"connection", "CONNECTION", 13},
                                        {"invitation.state", "INVITATION", 10}};
+const std::vector<Column> row_columns{
+    {"user.id", "USER", 10}, {"result", "RESULT", 20}, {"column", "COLUMN", 14}, {"message", "MESSAGE", 0}};
 
 // What a person may write about a user; the same names as the fields of a source's record.
 Arguments user_fields() {
@@ -82,7 +84,8 @@ std::vector<Command> user_commands() {
                                "The employment waits for an approval before anything is sent")},
        .changes = true,
        .schema = "RowAnswer",
-       .statuses = {200, 201}},
+       .statuses = {200, 201},
+       .columns = row_columns},
       {.id = "user.set",
        .noun = "user",
        .verb = "set",
@@ -94,7 +97,8 @@ std::vector<Command> user_commands() {
                       "clears a login email. The login email of a connected user is not changed: disconnect first.",
        .arguments = Arguments{path("id", "User-id")} + user_fields(),
        .changes = true,
-       .schema = "RowAnswer"},
+       .schema = "RowAnswer",
+       .columns = row_columns},
       {.id = "user.import",
        .noun = "user",
        .verb = "import",

@@ -55,6 +55,17 @@ TEST_CASE("csv, ndjson and name are for programs") {
   CHECK(empty.out == "id,name,login_email,company,department,start_date,enabled,connection,invitation.state\n");
 }
 
+TEST_CASE("what was done to one user is a row for programs, and its name is the user-id") {
+  const std::string body = R"({"result":"updated","column":"","message":"","user":{"id":"14","name":"Anna"}})";
+  const auto done = [&](const std::string& form) {
+    FakeDaemon daemon;
+    daemon.answer("PATCH", "/v1/users/14", 200, body);
+    return invitectl({"user", "set", "14", "--alias", "a", "-o", form}, {.socket = daemon.socket()}).out;
+  };
+  CHECK(done("name") == "14\n");
+  CHECK(done("csv") == "user.id,result,column,message\n14,updated,,\n");
+}
+
 TEST_CASE("a name cannot move the cursor, turn the line round or forge a row") {
   const std::string hostile =
       R"({"items":[{"id":"14","name":"\u001b[2J\u202Egnp\nfake  row\u0007"}],"next_cursor":null})";
