@@ -334,33 +334,53 @@ boost::asio::awaitable<void> Domains::run() {
 }
 
 boost::asio::awaitable<std::size_t> Domains::pass() {
+  std::size_t total = 0;
+  const auto domains = co_await store_.read([](Db& db) { return store::domains::all(db); });
+  for (const Domain& domain : domains) {
+    if (domain.state != DomainState::verified) continue;
+    if (!domain.name.starts_with("*.")) {
+      total += co_await connect_all(domain.name, domain.actor);
+      continue;
+    }
+    std::string after;
+    std::vector<std::string> names;
+    do {
+      names = co_await [&] {
+        return store_.read([after](Db& db) { return store::users::unconnected_domains(db, after, chunk); });
+      }();
+      for (const std::string& name : names) {
+        if (model::domain_covers(domain.name, name)) total += co_await connect_all(name, domain.actor);
+      }
+      if (!names.empty()) after = names.back();
+    } while (names.size() == chunk);
+  }
+  co_return total;
+}
+
+boost::asio::awaitable<std::size_t> Domains::connect_all(std::string name, std::string actor) {
   struct Step {
     std::size_t connecting = 0;
     std::optional<Id> last;
   };
   std::size_t total = 0;
-  const auto domains = co_await store_.read([](Db& db) { return store::domains::all(db); });
-  for (const Domain& domain : domains) {
-    if (domain.state != DomainState::verified) continue;
-    std::optional<Id> after;
-    do {
-      const Instant now = clock_.now();
-      const Step step = co_await [&] {
-        return store_.write([planner = planner_, rule = domain.name, actor = domain.actor, after, now](Db& db) {
-          Step done;
-          const auto keys = store::users::unconnected_in_domain(db, rule, after, chunk);
-          for (const Id& key : keys) {
-            if (planner->apply(db, key, actor, now).connecting) ++done.connecting;
-          }
-          if (keys.size() == chunk) done.last = keys.back();
-          return done;
-        });
-      }();
-      total += step.connecting;
-      after = step.last;
-      if (step.connecting > 0 && on_task_) on_task_();
-    } while (after);
-  }
+  std::optional<Id> after;
+  do {
+    const Instant now = clock_.now();
+    const Step step = co_await [&] {
+      return store_.write([planner = planner_, name, actor, after, now](Db& db) {
+        Step done;
+        const auto keys = store::users::unconnected_in_domain(db, name, after, chunk);
+        for (const Id& key : keys) {
+          if (planner->apply(db, key, actor, now).connecting) ++done.connecting;
+        }
+        if (keys.size() == chunk) done.last = keys.back();
+        return done;
+      });
+    }();
+    total += step.connecting;
+    after = step.last;
+    if (step.connecting > 0 && on_task_) on_task_();
+  } while (after);
   co_return total;
 }
 

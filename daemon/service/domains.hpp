@@ -86,6 +86,8 @@ public:
   void on_task(std::function<void()> call) { on_task_ = std::move(call); }
 
 private:
+  // Everybody who waits with an address in just this domain.
+  boost::asio::awaitable<std::size_t> connect_all(std::string name, std::string actor);
   boost::asio::awaitable<core::Result<DomainCheck>> check(model::Domain domain, Act act);
   void judge(model::Domain& domain, Finding found, Instant now) const;
   void tell(const model::Domain& before, const DomainCheck& check) const;

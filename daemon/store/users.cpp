@@ -278,23 +278,27 @@ std::optional<Id> key_ahead(Db& db, const std::optional<Id>& after, std::size_t 
   return one<Id>(q, [](SQLite::Statement& row) { return id_at(row, 0); });
 }
 
-std::vector<Id> unconnected_in_domain(Db& db, std::string_view rule, const std::optional<Id>& after,
+std::vector<std::string> unconnected_domains(Db& db, std::string_view after, std::size_t limit) {
+  // From each name to the next one in the index: as many steps as there are names, however many users have them.
+  return collect<std::string>(
+      db.prepare("WITH RECURSIVE names (name) AS ("
+                 "SELECT min(login_email_domain) FROM users INDEXED BY users_unconnected_by_domain "
+                 "WHERE connection <> 'connected' AND login_email_domain <> '' AND login_email_domain > ?1 UNION ALL "
+                 "SELECT (SELECT min(login_email_domain) FROM users INDEXED BY users_unconnected_by_domain WHERE "
+                 "connection <> 'connected' AND login_email_domain <> '' AND login_email_domain > names.name) "
+                 "FROM names WHERE names.name IS NOT NULL) "
+                 "SELECT name FROM names WHERE name IS NOT NULL LIMIT ?2",
+                 after, static_cast<std::int64_t>(limit)),
+      [](SQLite::Statement& q) { return text_at(q, 0); });
+}
+
+std::vector<Id> unconnected_in_domain(Db& db, std::string_view domain, const std::optional<Id>& after,
                                       std::size_t limit) {
-  const auto read = [](SQLite::Statement& q) { return id_at(q, 0); };
-  const Id from = after.value_or(Id{});
-  const auto most = static_cast<std::int64_t>(limit);
-  if (!rule.starts_with("*."))
-    return collect<Id>(
-        db.prepare("SELECT key FROM users WHERE connection <> 'connected' AND login_email_domain <> '' AND "
-                   "login_email_domain = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
-                   rule, from, most),
-        read);
-  const std::string below = "%" + like_escaped(rule.substr(1));
   return collect<Id>(
       db.prepare("SELECT key FROM users WHERE connection <> 'connected' AND login_email_domain <> '' AND "
-                 "login_email_domain LIKE ?1 ESCAPE '\\' AND key > ?2 ORDER BY key LIMIT ?3",
-                 below, from, most),
-      read);
+                 "login_email_domain = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+                 domain, after.value_or(Id{}), static_cast<std::int64_t>(limit)),
+      [](SQLite::Statement& q) { return id_at(q, 0); });
 }
 
 }  // namespace users

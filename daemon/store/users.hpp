@@ -40,8 +40,10 @@ void set_leaving(Db& db, const Id& key, const std::optional<model::CivilDue>& du
                                      std::size_t limit, const std::optional<Id>& last = std::nullopt);
 // The key of the user so many rows further on; nothing if there are not so many.
 [[nodiscard]] std::optional<Id> key_ahead(Db& db, const std::optional<Id>& after, std::size_t rows);
-// Keys of not yet connected users of one mail domain, in key order ("*." rules: `below` is the suffix with its dot).
-[[nodiscard]] std::vector<Id> unconnected_in_domain(Db& db, std::string_view rule, const std::optional<Id>& after,
+// The mail domains of not yet connected users, each once, in order; `after`: the last one of the page before.
+[[nodiscard]] std::vector<std::string> unconnected_domains(Db& db, std::string_view after, std::size_t limit);
+// Keys of not yet connected users of one mail domain, in key order.
+[[nodiscard]] std::vector<Id> unconnected_in_domain(Db& db, std::string_view domain, const std::optional<Id>& after,
                                                     std::size_t limit);
 }  // namespace users
 

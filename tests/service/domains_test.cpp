@@ -441,3 +441,22 @@ TEST_CASE("what a row says survives the store") {
   CHECK(store::domains::due(*b.db, b.clock.now(), 10).empty());
   CHECK(store::domains::due(*b.db, b.clock.now() + std::chrono::hours{24}, 10).size() == 1);
 }
+
+TEST_CASE("W7 a wildcard connects those who wait in every domain below it, and nobody beside it") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  const auto hire = [&](const std::string& id, const std::string& domain) {
+    b.row({{"user_id", id}, {"name", id}, {"login_email", id + "@" + domain}, {"start_date", "2026-12-01"}});
+  };
+  hire("a", "mail.company.example");
+  hire("b", "deep.mail.company.example");
+  hire("c", "company.example");
+  hire("d", "othercompany.example");
+  REQUIRE(b.go(b.domains.assert_verified("*.company.example", by_admin)));
+  b.go(b.domains.pass());
+  b.pump();
+  CHECK(b.connection("a") == "connected");
+  CHECK(b.connection("b") == "connected");
+  CHECK(b.connection("c") == "not_connected");
+  CHECK(b.connection("d") == "not_connected");
+}

@@ -157,7 +157,7 @@ TEST_CASE("pages of users go on after the last key") {
   CHECK(users::count(*people.db) == 5);
 }
 
-TEST_CASE("unconnected users of a domain: exact names and written-out wildcards") {
+TEST_CASE("unconnected users of a domain, and the domains there are of them") {
   People people;
   people.user("a", "a@example.com");
   people.user("b", "b@mail.example.com");
@@ -170,8 +170,11 @@ TEST_CASE("unconnected users of a domain: exact names and written-out wildcards"
       found.push_back(users::get(*people.db, key)->user_id);
     return found;
   };
-  CHECK(in("example.com") == Words{"a"});
-  CHECK(in("*.example.com") == Words{"b"});
+  people.user("e", "e@example.com");
+  CHECK(in("example.com") == Words{"a", "e"});
+  CHECK(users::unconnected_domains(*people.db, "", 10) == Words{"badexample.com", "example.com", "mail.example.com"});
+  CHECK(users::unconnected_domains(*people.db, "badexample.com", 1) == Words{"example.com"});
+  CHECK(users::unconnected_domains(*people.db, "mail.example.com", 10).empty());
   CHECK(in("mail.example.com") == Words{"b"});
   CHECK(in("other.com").empty());
 }
