@@ -140,7 +140,9 @@ private:
     while (again) {
       again = click() > 0;
       again = go(sweep_.expire()) > 0 || again;
-      again = go(sweep_.employments()) > 0 || again;
+      again = go(sweep_.disable_leavers()) > 0 || again;
+      if (clock_.now() >= hand_over_at_) again = go(sweep_.hand_over()) > 0 || again;
+      again = go(sweep_.bring_back()) > 0 || again;
       again = go(scheduler_.pass()) > 0 || again;
       again = go(connecting_.pass()) > 0 || again;
       again = go(delivery_.pass()) > 0 || again;
@@ -206,9 +208,8 @@ private:
         sooner(
             model::first_instant_of(model::date_of_key(static_cast<std::int32_t>(row.place.position)).value(), zone));
     }
-    for (const auto& employment : store::employments::next_to_end(
-             db_, model::add_days(model::CivilDate{std::chrono::floor<std::chrono::days>(now)}, -1), few))
-      sooner(model::first_instant_of(model::add_days(*employment.end_date, 1), policy_of(employment.user).zone));
+    hand_over_at_ = next_hand_over(now);
+    sooner(hand_over_at_);
     for (const auto& employment : store::employments::in_gap(db_, std::nullopt, few))
       sooner(model::instant_of(model::due_for(employment.start_date, policy_of(employment.user))));
     for (const auto& row : future::ends(db_, future::after(milliseconds(now)), 1))
@@ -222,6 +223,19 @@ private:
       sooner(outage.to);
     }
     if (!clicks_.empty()) sooner(clicks_.begin()->first);
+    return next;
+  }
+
+  // Each day is looked at by itself; no zone is more than a day away.
+  [[nodiscard]] Instant next_hand_over(Instant now) {
+    const auto today = std::chrono::floor<std::chrono::days>(now);
+    Instant next = today + std::chrono::days{1};
+    for (const auto& employment : store::employments::ending(db_, model::add_days(model::CivilDate{today}, -2),
+                                                             model::add_days(model::CivilDate{today}, 1))) {
+      const auto at =
+          model::first_instant_of(model::add_days(*employment.end_date, 1), policy_of(employment.user).zone);
+      if (at > now) next = std::min(next, at);
+    }
     return next;
   }
 
@@ -270,6 +284,7 @@ private:
   service::Delivery delivery_;
   Report report_;
   std::multimap<Instant, std::string> clicks_;  // when → the link's token
+  Instant hand_over_at_{};
   std::int64_t told_days_ = -1;
 };
 

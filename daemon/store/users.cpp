@@ -363,11 +363,11 @@ std::vector<Employment> to_end(Db& db, model::CivilDate before, const std::optio
       db.prepare(sql, model::date_key(before), after.value_or(Id{}), static_cast<std::int64_t>(limit)), employment_of);
 }
 
-std::vector<Employment> next_to_end(Db& db, model::CivilDate from, std::size_t limit) {
+std::vector<Employment> ending(Db& db, model::CivilDate from, model::CivilDate to) {
   static const std::string sql =
-      fmt::format("SELECT {} FROM employments e WHERE {} AND end_date >= ?1 ORDER BY end_date LIMIT ?2",
+      fmt::format("SELECT {} FROM employments e INDEXED BY employments_to_end WHERE {} AND end_date BETWEEN ?1 AND ?2",
                   select_employment, followed);
-  return collect<Employment>(db.prepare(sql, model::date_key(from), static_cast<std::int64_t>(limit)), employment_of);
+  return collect<Employment>(db.prepare(sql, model::date_key(from), model::date_key(to)), employment_of);
 }
 
 std::vector<Employment> in_gap(Db& db, const std::optional<Id>& after, std::size_t limit) {

@@ -65,8 +65,8 @@ struct Current {
 // Those that ended before a date and have another one after them, in key order.
 [[nodiscard]] std::vector<Employment> to_end(Db& db, model::CivilDate before, const std::optional<Id>& after,
                                              std::size_t limit);
-// Those that end on a date or later and have another one after them, the soonest first.
-[[nodiscard]] std::vector<Employment> next_to_end(Db& db, model::CivilDate from, std::size_t limit);
+// Those that end from a date to another and have another one after them.
+[[nodiscard]] std::vector<Employment> ending(Db& db, model::CivilDate from, model::CivilDate to);
 // Those whose users are disabled until they begin, in key order.
 [[nodiscard]] std::vector<Employment> in_gap(Db& db, const std::optional<Id>& after, std::size_t limit);
 // The one that was made last, withdrawn or not.
