@@ -93,27 +93,6 @@ void begin_gap(Db& db, const Loaded& loaded) {
 }
 }  // namespace
 
-namespace {
-// The employment ended and the next one follows without a gap.
-bool handed_over(Db& db, Planner& planner, const Id& user, Instant now) {
-  const auto loaded = Planner::load(db, user);
-  if (!loaded || !loaded->employment || !loaded->employment->end_date) return false;
-  const auto& zone = planner.policies().of(loaded->user.company).zone;
-  // Where the review rejected the next one the leaver rule ends it, too.
-  if (!loaded->next || loaded->next->review == model::ReviewState::rejected ||
-      model::local_date(now, zone) <= *loaded->employment->end_date)
-    return false;
-  // With a gap the leaver rule ends it, some days later.
-  const auto leaving = model::leaving(planner.facts(*loaded, now));
-  if (leaving && leaving->reason() == model::reason::between_employments) return false;
-  model::Employment over = *loaded->employment;
-  over.over = true;
-  store::employments::update(db, over);
-  planner.apply(db, user, "daemon", now);
-  return true;
-}
-}  // namespace
-
 // Where one employment follows the other without a gap, the next one takes over on the day after the end. Few do: a
 // reader looks for them, and the writer is asked for those alone.
 boost::asio::awaitable<std::size_t> Sweep::hand_over() {
@@ -131,8 +110,11 @@ boost::asio::awaitable<std::size_t> Sweep::hand_over() {
     if (!users.empty())
       total += co_await [&] {
         return store_.write([planner = planner_, users, now](Db& db) {
-          return static_cast<std::size_t>(std::count_if(
-              users.begin(), users.end(), [&](const Id& user) { return handed_over(db, *planner, user, now); }));
+          return static_cast<std::size_t>(std::count_if(users.begin(), users.end(), [&](const Id& user) {
+            if (!make_way(db, *planner, user, now)) return false;
+            planner->apply(db, user, "daemon", now);
+            return true;
+          }));
         });
       }();
     after = ended.size() == chunk ? std::optional(ended.back().key) : std::nullopt;
@@ -261,6 +243,23 @@ boost::asio::awaitable<std::size_t> Sweep::prune_self_service() {
     if (gone < 2'000) break;
   }
   co_return total;
+}
+
+bool make_way(Db& db, const Planner& planner, const Id& user, Instant now) {
+  const auto loaded = Planner::load(db, user);
+  if (!loaded || !loaded->employment || !loaded->employment->end_date) return false;
+  const auto& zone = planner.policies().of(loaded->user.company).zone;
+  // Where the review rejected the next one the leaver rule ends it, too.
+  if (!loaded->next || loaded->next->review == model::ReviewState::rejected ||
+      model::local_date(now, zone) <= *loaded->employment->end_date)
+    return false;
+  // With a gap the leaver rule ends it, some days later.
+  const auto leaving = model::leaving(planner.facts(*loaded, now));
+  if (leaving && leaving->reason() == model::reason::between_employments) return false;
+  model::Employment over = *loaded->employment;
+  over.over = true;
+  store::employments::update(db, over);
+  return true;
 }
 
 // "Your sign-in is ready" is not true any more, if it has not gone out yet.

@@ -46,6 +46,8 @@ private:
   core::Milliseconds prune_next_{0};
 };
 
+// The employment in force has ended and the next one follows without a gap: it is over. True if so; decide again then.
+bool make_way(Db& db, const Planner& planner, const Id& user, Instant now);
 // What disabling means, by hand and by the sweep (W10). `disconnect`: the provider is told, too.
 void disable_user(Db& db, Planner& planner, const Id& user, bool disconnect, std::string_view reason,
                   const std::string& actor, Instant now);

@@ -212,3 +212,18 @@ TEST_CASE("W9 the address of a hire is corrected after the link ended unused: pl
   b.pump();
   CHECK(b.states("a") == std::vector<std::string>{"superseded", "sent"});
 }
+
+TEST_CASE("W1 whoever comes back the day after the end is a hire at once, without waiting for the daily look") {
+  Bench b;
+  b.at("2026-09-01T08:00:00Z");
+  employ(b, "2026-09-01", "2026-10-19");
+  b.pump();
+  b.at("2026-09-10T08:00:00Z");
+  b.go(b.sweep.expire());
+  REQUIRE(b.mails_to("a") == 1);
+  b.at("2026-10-20T08:00:00Z");
+  employ(b, "2026-10-20");
+  b.pump();
+  CHECK(b.mails_to("a") == 2);
+  CHECK(b.states("a") == std::vector<std::string>{"superseded", "sent"});
+}
