@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <map>
 
 #include "confirm.hpp"
 #include "failure.hpp"
@@ -16,15 +18,52 @@ namespace json = boost::json;
 
 namespace {
 
-std::string_view spoken_reason(std::string_view code) {
-  if (code == "connected") return "already connected";
-  if (code == "no_login_email") return "no login email saved";
-  if (code == "in_review") return "review not finished";
-  if (code == "disabled") return "disabled";
-  if (code == "verified_domain") return "verified domain, connected instead";
-  if (code == "scheduled") return "planned for a day still ahead (--include-scheduled takes them too)";
-  if (code == "cooldown") return "got a mail minutes ago (--include-recent takes them too)";
-  return code;
+std::string spoken_reason(std::string_view code) {
+  static const std::map<std::string_view, std::string_view> sentences{
+      {"asked", "somebody asked already"},
+      {"auto_invite_all", "invited by itself"},
+      {"auto_invite_none", "nobody is invited without being asked for"},
+      {"between_employments", "between two employments"},
+      {"confirmed", "address confirmed, the account is being made"},
+      {"connected", "already connected"},
+      {"cooldown", "got a mail minutes ago (--include-recent takes them too)"},
+      {"delivery_gave_up", "mail given up after all its tries"},
+      {"delivery_rejected", "mail refused by the mail server"},
+      {"delivery_uncertain", "nobody knows whether the mail went out"},
+      {"disabled", "disabled"},
+      {"discarded", "invitation discarded"},
+      {"disconnected", "connection deleted"},
+      {"domain_not_allowed", "login email of a domain that is not allowed"},
+      {"employment_ended", "employment ended"},
+      {"held", "waits for a person (invitectl invitation list --held true)"},
+      {"hire", "a hire, invited by itself"},
+      {"in_review", "review not finished"},
+      {"link_expired", "link ended by its date"},
+      {"link_open", "has a link that works"},
+      {"link_revoked", "link revoked"},
+      {"login_email_changed", "login email changed"},
+      {"mail_on_its_way", "a mail is on its way"},
+      {"no_login_email", "no login email saved"},
+      {"no_start_date", "no start date"},
+      {"not_a_hire", "not a hire"},
+      {"provider_pending", "waits for the identity provider"},
+      {"render_failed", "the mail could not be written"},
+      {"review_rejected", "review rejected"},
+      {"revoked", "invitation revoked"},
+      {"scheduled", "planned for a day still ahead (--include-scheduled takes them too)"},
+      {"sent_again", "sent again"},
+      {"start_date_changed", "start date changed"},
+      {"start_later", "starts on a later day"},
+      {"start_tomorrow_or_earlier", "starts tomorrow or earlier"},
+      {"too_many_at_once", "in a batch that waits for a person (invitectl invitation list --held true)"},
+      {"too_many_withdrawn", "in a batch that waits for a person (invitectl invitation list --held true)"},
+      {"verified_domain", "verified domain, connected instead"},
+      {"withdrawn", "employment withdrawn"},
+  };
+  if (const auto found = sentences.find(code); found != sentences.end()) return std::string(found->second);
+  std::string words = printable(code);
+  std::ranges::replace(words, '_', ' ');
+  return words;
 }
 
 std::string shown(const json::value& plan) {
@@ -38,7 +77,7 @@ std::string shown(const json::value& plan) {
     for (const auto& reason : skipped->get_object()) {
       const std::string_view code(reason.key().data(), reason.key().size());
       const auto number = number_of(*skipped, code);
-      if (number > 0) row(number, "left out: " + printable(spoken_reason(code)));
+      if (number > 0) row(number, "left out: " + spoken_reason(code));
     }
   }
   if (const auto* examples = member(plan, "examples"); examples != nullptr && examples->is_array()) {

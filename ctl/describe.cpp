@@ -64,12 +64,7 @@ bool present(const json::value& document, std::string_view path) {
 // "Mon 2026-11-30 at 09:00 (Europe/Stockholm), in 9 days"
 std::string when(const json::value& item, const Moments& moments) {
   const std::string at = text_of(item, "at");
-  std::string local = text_of(item, "local");
-  std::string zone = text_of(item, "zone");
-  if (local.empty()) {
-    local = moments.local(at);
-    zone = moments.zone();
-  }
+  const auto [local, zone] = moments.civil(text_of(item, "local"), text_of(item, "zone"), at);
   if (local.empty()) return "now";
   const std::string distance = moments.distance(at);
   if (distance == "now") return "now";
@@ -99,12 +94,13 @@ void describe_delivery(const Page& page, const json::value& delivery) {
   const auto attempts = number_of(delivery, "attempts");
   std::string mail = state;
   if (state == "accepted") mail = "accepted by the next mail server";
+  if (state == "claimed") mail = "with the mail server now";
   if (attempts > 1) mail += fmt::format(" ({})", counted(attempts, "attempt", "attempts"));
   page.fact("mail", mail,
             state == "accepted"                           ? Ink::good
             : state == "rejected" || state == "uncertain" ? Ink::bad
                                                           : Ink::plain);
-  page.fact("next try", page.moments.instant_with_distance(text_of(delivery, "next_at")));
+  if (state != "claimed") page.fact("next try", page.moments.instant_with_distance(text_of(delivery, "next_at")));
   page.fact("server said", text_of(delivery, "detail"));
   page.fact("message-id", text_of(delivery, "message_id"));
 }
@@ -223,7 +219,10 @@ void send_answer(const Page& page) {
   dry_run_note(page);
   const std::string id = text_of(page.document, "user.id");
   if (text_of(page.document, "action") == "connect") {
-    page.output.line(fmt::format("{}: the domain is verified, so the user is connected without a mail", id));
+    page.output.line(fmt::format("{}: {}", id,
+                                 text_of(page.document, "reason") == "confirmed"
+                                     ? "the address is confirmed: the account is being made"
+                                     : "the domain is verified, so the user is connected without a mail"));
   } else {
     page.output.line(fmt::format("{}: the mail to {} goes out now", id, text_of(page.document, "user.login_email")));
   }
@@ -335,9 +334,10 @@ void status(const Page& page) {
 void check(const Page& page) {
   const bool ok = bool_of(page.document, "ok");
   const std::string name = text_of(page.document, "name");
-  page.output.line(fmt::format("{}{}: {}", name.empty() ? "" : name + ": ",
+  const std::string message = text_of(page.document, "message");
+  page.output.line(fmt::format("{}{}{}{}", name.empty() ? "" : name + ": ",
                                ok ? page.output.paint(Ink::good, "ok") : page.output.paint(Ink::bad, "not ok"),
-                               text_of(page.document, "message")));
+                               message.empty() ? "" : ": ", message));
 }
 
 void review(const Page& page) {
@@ -520,12 +520,7 @@ void PlanWriter::items(std::span<const json::value> items) {
     name_width = std::max(name_width, std::min<std::size_t>(32, columns(text_of(item, "name"))));
   }
   for (const auto& item : items) {
-    std::string local = text_of(item, "local");
-    std::string zone = text_of(item, "zone");
-    if (local.empty()) {
-      local = moments_.local(text_of(item, "at"));
-      zone = moments_.zone();
-    }
+    const auto [local, zone] = moments_.civil(text_of(item, "local"), text_of(item, "zone"), text_of(item, "at"));
     const std::string title = local.empty() ? "Now" : fmt::format("{}  {}", Moments::day(local), zone);
     if (title != day_) {
       if (!day_.empty()) output_.line();

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "text.hpp"
 
@@ -32,7 +33,8 @@ cctz::time_zone known_zone(std::string_view wanted, bool utc) {
 
 }  // namespace
 
-Moments::Moments(std::string_view zone, bool utc, core::Instant now) : zone_(known_zone(zone, utc)), now_(now) {}
+Moments::Moments(std::string_view zone, bool utc, core::Instant now)
+    : zone_(known_zone(zone, utc)), utc_(utc), now_(now) {}
 
 std::optional<core::Instant> Moments::parse(std::string_view text) {
   if (text.size() < 20 || text.back() != 'Z' || text[10] != 'T') return std::nullopt;
@@ -86,6 +88,12 @@ std::string Moments::local(std::string_view text) const {
 
 std::string Moments::zone() const {
   return zone_.name();
+}
+
+Moments::Civil Moments::civil(std::string local, std::string zone, std::string_view at) const {
+  if (!local.empty() && !utc_) return {std::move(local), std::move(zone)};
+  if (auto known = this->local(at); !known.empty()) return {std::move(known), this->zone()};
+  return {std::move(local), std::move(zone)};
 }
 
 }  // namespace invited::ctl

@@ -30,11 +30,19 @@ public:
   // The instant's "2026-11-30T09:00" in the zone of these Moments.
   [[nodiscard]] std::string local(std::string_view text) const;
   [[nodiscard]] std::string zone() const;
+  // A time of the API as this caller reads it: the organisation's `local` and `zone`, or with --utc, or where there is
+  // none, the instant `at` in the zone of these Moments. Both are empty for what has no time.
+  struct Civil {
+    std::string local;
+    std::string zone;
+  };
+  [[nodiscard]] Civil civil(std::string local, std::string zone, std::string_view at) const;
 
   [[nodiscard]] static std::optional<core::Instant> parse(std::string_view text);
 
 private:
   cctz::time_zone zone_;
+  bool utc_ = false;
   core::Instant now_;
 };
 

@@ -67,7 +67,7 @@ private:
     std::string title = padded(std::string(side), 8);
     if (all.empty()) output_.line("  " + title + "nothing happens by itself");
     for (const auto& item : all) {
-      const std::string local = text_of(item, "local");
+      const auto local = moments_.civil(text_of(item, "local"), {}, text_of(item, "at")).local;
       output_.line(fmt::format("  {}{} {}  {}  {}", title, Moments::day(local), Moments::hour(local),
                                spoken_action(text_of(item, "action")),
                                output_.paint(Ink::dim, "[" + text_of(item, "reason") + "]")));

@@ -105,7 +105,9 @@ int run_rehearsal(Session& session, const Output& output, const Invocation& call
   if (!end->empty()) throw Failure(exit_failed, "rehearsal_failed", *end);
   if (output.people()) {
     fmt::print("{}", folder.text());
-    output.remark(fmt::format("\nEvery act: {0}/acts.ndjson   every mail: {0}/mails/", folder.root().string()));
+    const std::string root = folder.root().string();
+    const std::string mails = call.flag("no_mails") ? "" : fmt::format("   every mail: {}/mails/", root);
+    output.remark(fmt::format("\nEvery act: {}/acts.ndjson{}", root, mails));
   } else {
     output.document(folder.summary());
   }

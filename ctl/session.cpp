@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
 
+#include "api/request.hpp"
 #include "failure.hpp"
 #include "text.hpp"
 
@@ -29,7 +30,22 @@ Exit exit_for(unsigned status) {
   }
 }
 
-std::string advice_for(unsigned status, const api::Command& command, std::string_view code = {}) {
+// The user that the request is about, as a shell takes it.
+std::string user_of(const core::ClientRequest& request) {
+  const std::string_view target = request.target;
+  const auto routed = api::route(request.method, target.substr(0, target.find('?')));
+  if (!routed || routed->path.empty()) return "USER";
+  std::string id = printable(routed->path.front().second);
+  const bool plain = std::ranges::all_of(id, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-' || c == '@';
+  });
+  if (plain) return id;
+  return id.find('\'') == std::string::npos ? "'" + id + "'" : "USER";
+}
+
+std::string advice_for(unsigned status, const api::Command& command, const core::ClientRequest& request,
+                       std::string_view code = {}) {
   switch (status) {
     case 403:
       if (code == "four_eyes") return "A colleague can: invitectl review list shows what waits";
@@ -42,7 +58,8 @@ std::string advice_for(unsigned status, const api::Command& command, std::string
       }
       return {};
     case 409:
-      if (command.path.find("/users/{id}") != std::string_view::npos) return "See why: invitectl why USER";
+      if (command.path.find("/users/{id}") != std::string_view::npos)
+        return "See why: invitectl why " + user_of(request);
       return {};
     case 503:
       return "Try again in a while; invitectl status says what is the matter";
@@ -58,14 +75,15 @@ std::string member(const json::object& object, std::string_view name) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-[[noreturn]] void throw_problem(const api::Command& command, const core::ClientResponse& response) {
+[[noreturn]] void throw_problem(const api::Command& command, const core::ClientRequest& request,
+                                const core::ClientResponse& response) {
   boost::system::error_code error;
   const auto document = json::parse(response.body, error);
   if (error || !document.is_object()) {
     throw Failure(exit_for(response.status), "refused",
                   fmt::format("The daemon refused ({}){}", response.status,
                               response.body.empty() ? "" : ": " + printable(response.body.substr(0, 200))),
-                  advice_for(response.status, command));
+                  advice_for(response.status, command, request));
   }
   const auto& problem = document.get_object();
   std::string sentence = member(problem, "detail");
@@ -81,7 +99,7 @@ std::string member(const json::object& object, std::string_view name) {
     }
   }
   const std::string code = member(problem, "code");
-  Failure failure(exit_for(response.status), code, sentence, advice_for(response.status, command, code));
+  Failure failure(exit_for(response.status), code, sentence, advice_for(response.status, command, request, code));
   failure.problem = problem;
   throw failure;
 }
@@ -137,7 +155,7 @@ Session::Answer Session::ask(const api::Command& command, const core::ClientRequ
   auto response = client_.send(request);
   if (!response) throw unreachable(response.error(), socket_);
   note(*response);
-  if (response->status < 200 || response->status > 299) throw_problem(command, *response);
+  if (response->status < 200 || response->status > 299) throw_problem(command, request, *response);
   Answer answer{response->status, std::move(response->body), nullptr};
   if (answer.body.empty()) return answer;
   boost::system::error_code error;
@@ -162,7 +180,7 @@ bool Session::follow(const api::Command& command, const core::ClientRequest& req
     throw unreachable(response.error(), socket_);
   }
   note(*response);
-  if (response->status < 200 || response->status > 299) throw_problem(command, *response);
+  if (response->status < 200 || response->status > 299) throw_problem(command, request, *response);
   return true;
 }
 
@@ -180,7 +198,7 @@ void Session::download(const api::Command& command, const core::ClientRequest& r
   }
   if (!response) throw unreachable(response.error(), socket_);
   note(*response);
-  if (response->status < 200 || response->status > 299) throw_problem(command, *response);
+  if (response->status < 200 || response->status > 299) throw_problem(command, request, *response);
 }
 
 }  // namespace invited::ctl

@@ -95,7 +95,9 @@ std::vector<Command> user_commands() {
        .help = "Change fields of one user",
        .description = "Only the fields given change. An empty value clears a field where that is allowed; it never "
                       "clears a login email. The login email of a connected user is not changed: disconnect first.",
-       .arguments = Arguments{path("id", "User-id")} + user_fields(),
+       .arguments = Arguments{path("id", "User-id")} + user_fields() +
+                    Arguments{body("withdrawn", "withdrawn", Type::boolean,
+                                   "Whether the employment is taken back: the hire never comes")},
        .changes = true,
        .schema = "RowAnswer",
        .columns = row_columns},

@@ -1,11 +1,14 @@
 #include "api/request.hpp"
 
 #include <algorithm>
+#include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <charconv>
 #include <chrono>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "core/encoding.hpp"
 
@@ -177,6 +180,68 @@ void read_members(const Command& command, In in, const std::string& prefix, cons
   }
 }
 
+// Finds the first key that an object has twice. A document would keep the last one: two readers of the same body could
+// take it for two different commands.
+struct KeyWatch {
+  static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
+  static constexpr std::size_t max_array_size = max_object_size;
+  static constexpr std::size_t max_key_size = max_object_size;
+  static constexpr std::size_t max_string_size = max_object_size;
+  using Error = boost::system::error_code;
+  using Text = json::string_view;
+
+  struct Open {
+    std::string pointer;
+    std::set<std::string> keys;
+  };
+  std::vector<Open> open;
+  std::string key;
+  bool key_is_whole = true;
+  std::optional<ArgumentError> repeated;
+
+  bool take_key(Text piece, bool whole) {
+    if (key_is_whole) key.clear();
+    key.append(piece.data(), piece.size());
+    key_is_whole = whole;
+    if (!whole || open.back().keys.insert(key).second) return true;
+    repeated = ArgumentError{open.back().pointer + "/" + key, "repeated", key + " is given twice"};
+    return false;
+  }
+
+  bool on_object_begin(Error&) {
+    open.push_back({open.empty() ? std::string() : open.back().pointer + "/" + key, {}});
+    return true;
+  }
+  bool on_object_end(std::size_t, Error&) {
+    open.pop_back();
+    return true;
+  }
+  bool on_key_part(Text piece, std::size_t, Error&) { return take_key(piece, false); }
+  bool on_key(Text piece, std::size_t, Error&) { return take_key(piece, true); }
+  bool on_document_begin(Error&) { return true; }
+  bool on_document_end(Error&) { return true; }
+  bool on_array_begin(Error&) { return true; }
+  bool on_array_end(std::size_t, Error&) { return true; }
+  bool on_string_part(Text, std::size_t, Error&) { return true; }
+  bool on_string(Text, std::size_t, Error&) { return true; }
+  bool on_number_part(Text, Error&) { return true; }
+  bool on_int64(std::int64_t, Text, Error&) { return true; }
+  bool on_uint64(std::uint64_t, Text, Error&) { return true; }
+  bool on_double(double, Text, Error&) { return true; }
+  bool on_bool(bool, Error&) { return true; }
+  bool on_null(Error&) { return true; }
+  bool on_comment_part(Text, Error&) { return true; }
+  bool on_comment(Text, Error&) { return true; }
+};
+
+// `body` is JSON.
+std::optional<ArgumentError> repeated_key(std::string_view body) {
+  json::basic_parser<KeyWatch> parser{json::parse_options()};
+  boost::system::error_code error;
+  parser.write_some(false, body.data(), body.size(), error);
+  return parser.handler().repeated;
+}
+
 void read_body(const Command& command, std::string_view body, json::object& values,
                std::vector<ArgumentError>& errors) {
   const auto takes = [&](In in) {
@@ -191,6 +256,7 @@ void read_body(const Command& command, std::string_view body, json::object& valu
       errors.push_back({"", "bad_json", "the body must be one JSON object"});
       return;
     }
+    if (auto repeated = repeated_key(body)) errors.push_back(*std::move(repeated));
   }
   const auto& object = document.get_object();
   read_members(command, In::body, "/", object, values, errors);
@@ -278,8 +344,12 @@ tl::expected<Input, std::vector<ArgumentError>> read_arguments(
   for (const auto& [name, value] : path) {
     if (const auto* argument = command.argument(name)) take(*argument, value);
   }
+  bool dry_run_said = false;
   for (const auto& [name, value] : query) {
     if (command.changes && name == dry_run) {
+      if (std::exchange(dry_run_said, true)) {
+        errors.push_back({"query:dry_run", "repeated", "dry_run is given twice"});
+      }
       if (value != "true" && value != "false") {
         errors.push_back({"query:dry_run", "wrong_type", "dry_run must be true or false"});
       }

@@ -128,9 +128,10 @@ constexpr std::string_view text = R"json({
     "expires_at": {"type": "string", "format": "date-time"}}},
 "SendAnswer": {
   "description": "What the send did: a mail goes out, or the user is connected without one.",
-  "type": "object", "required": ["action", "user"],
+  "type": "object", "required": ["action", "reason", "user"],
   "properties": {
     "action": {"type": "string", "enum": ["send", "connect"]},
+    "reason": {"type": "string", "description": "Code of why: verified_domain or confirmed where the user is connected"},
     "user": {"$ref": "#/components/schemas/User"}}},
 "PlanItem": {
   "description": "What happens to one user, and when.",

@@ -46,6 +46,8 @@ constexpr Milliseconds stop_grace{20'000};
 constexpr Milliseconds plugin_grace{10'000};
 constexpr Milliseconds hurried_plugin_grace{1'000};
 constexpr Milliseconds fence_each{60'000};
+constexpr Milliseconds start_said_each{10'000};
+constexpr Milliseconds start_needs{60'000};  // a plugin may take 30 s to be made, and as much to be given up
 
 plugin::SecretPlaces secret_places(const config::Config& config) {
   const char* credentials = std::getenv("CREDENTIALS_DIRECTORY");
@@ -109,42 +111,14 @@ web::ClientAddress client_address(config::ClientAddressHeader header) {
   return web::ClientAddress::connection;
 }
 
-service::IntakeContext route_context(const std::string& source, std::shared_ptr<service::Gathering> gathering) {
-  service::IntakeContext context;
-  context.source = source;
-  context.actor = "source:" + source;
-  context.gathering = std::move(gathering);
-  return context;
-}
-
-// A request under a prefix that a source plugin registered: its records go the way of all records, each request is a
-// batch.
-awaitable<core::HttpResponse> serve_route(plugin::SourceAdapter* source, service::Intake* intake,
-                                          service::Batches* batches, std::function<void()> applied,
+// A request under a prefix that a source plugin registered.
+awaitable<core::HttpResponse> serve_route(plugin::SourceAdapter* source, service::Fetching* fetching,
                                           core::HttpRequest request) {
-  const auto gathering = batches->gather(model::BatchCause::push, source->name(), "source:" + source->name());
-  service::Intake::Run run(*intake, route_context(source->name(), gathering), {});
-  std::exception_ptr trouble;
-  core::Result<model::SourceReply> reply;
-  try {
-    reply = co_await source->handle_http(std::move(request), run.sink());
-  } catch (...) {
-    trouble = std::current_exception();
-  }
-  (void)co_await batches->settle(gathering, false);
-  if (trouble) std::rethrow_exception(trouble);
-  if (!run.results().empty()) applied();
-  core::HttpResponse response;
-  if (!reply) {
-    response.status = 503;
-    response.headers = {{"Content-Type", "text/plain; charset=utf-8"}};
-    response.body = "The source cannot answer now.\n";
-    co_return response;
-  }
-  response.status = reply->status;
-  response.headers = {{"Content-Type", reply->content_type}, {"Cache-Control", "no-store"}};
-  response.body = reply->body;
-  co_return response;
+  service::PushHandler handle = [source, request = std::move(request)](model::SourceSink sink) {
+    return source->handle_http(request, std::move(sink));
+  };
+  const auto reply = co_await fetching->serve(source->name(), std::move(handle));
+  co_return web::plugin_answer(reply);
 }
 
 // Everything that lives from start to stop, in the order of dependence.
@@ -165,7 +139,8 @@ private:
   void make_registry();
   void make_services();
   bool listen();
-  void tell_ready(std::int64_t users) const;
+  void tell_ready(std::int64_t users);
+  awaitable<void> ask_for_time();
   void connect_wakeups();
   awaitable<void> pass_reviews();
   awaitable<void> watchdog();
@@ -180,6 +155,7 @@ private:
   asio::io_context& io_;
   asio::signal_set& signals_;
   bool hurry_ = false;  // told a second time to stop
+  bool ready_ = false;
   config::Config config_;
   Options options_;
   std::unique_ptr<store::Db> db_;
@@ -364,17 +340,12 @@ void Daemon::make_services() {
       control::RoleGroups{config_.control.viewer_group, config_.control.operator_group, config_.control.admin_group});
   web_ = std::make_unique<web::Server>(
       executor, clock_, *links_, *self_service_, templates_, planner_->policies(),
-      web::Settings{config_.web.base_url, client_address(config_.web.client_address_header)},
+      web::Settings{config_.web.base_url, client_address(config_.web.client_address_header),
+                    [this](std::string_view path) { return registry_->route(path) != nullptr; }},
       [this](const core::HttpRequest& request) -> std::optional<awaitable<core::HttpResponse>> {
         auto* source = registry_->route(request.path);
         if (source == nullptr) return std::nullopt;
-        return serve_route(
-            source, intake_.get(), batches_.get(),
-            [this] {
-              delivery_->ring();
-              connecting_->ring();
-            },
-            request);
+        return serve_route(source, fetching_.get(), request);
       });
   connect_wakeups();
 }
@@ -382,6 +353,7 @@ void Daemon::make_services() {
 // g++ 12 destroys temporaries of aggregates twice inside a coroutine: what is built is built in plain functions.
 awaitable<int> Daemon::start() {
   if (const int code = open_state(); code != EX_OK) co_return code;
+  scope_.spawn("start", ask_for_time());
   make_registry();
   auto instances = all_instances(config_);
   const auto errors = co_await registry_->load_all(std::move(instances));
@@ -412,7 +384,16 @@ awaitable<int> Daemon::start() {
   co_return EX_OK;
 }
 
-void Daemon::tell_ready(std::int64_t users) const {
+// The service manager's patience is for a daemon that hangs, not for one that waits for its plugins.
+awaitable<void> Daemon::ask_for_time() {
+  while (!ready_) {
+    core::sd::extend_timeout(start_needs);
+    co_await clock_.sleep_for(start_said_each);
+  }
+}
+
+void Daemon::tell_ready(std::int64_t users) {
+  ready_ = true;
   log::info(events::daemon_started, "Ready",
             {{"version", INVITED_VERSION},
              {"users", std::to_string(users)},
@@ -518,7 +499,10 @@ awaitable<bool> Daemon::move_fence() {
 
 awaitable<core::Result<void>> Daemon::write_fence_file() {
   const auto write = [fence = fence_.get()](store::Db& db) { return fence->write_file(db); };
-  co_return co_await store_->read(write);
+  auto written = co_await store_->read(write);
+  const auto note = [fence = fence_.get()](store::Db& db) { fence->note_file(db); };
+  if (written) co_await store_->write(note);
+  co_return written;
 }
 
 awaitable<void> Daemon::confirm_state(std::string actor) {

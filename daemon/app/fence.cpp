@@ -29,6 +29,16 @@ std::string Fence::inode() const {
   return std::to_string(info.st_ino);
 }
 
+std::string Fence::changed_at() const {
+  struct stat info{};
+  if (::stat(file_.c_str(), &info) != 0) return {};
+  return fmt::format("{}.{:09}", info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
+}
+
+void Fence::note_file(store::Db& db) const {
+  meta::put(db, "fence_file", fmt::format("{} {}", meta::get(db, "fence_count").value_or("0"), changed_at()));
+}
+
 core::Result<void> Fence::write_file(store::Db& db) const {
   return core::write_file_atomically(
       file_, fmt::format("{} {}\n", meta::get(db, "instance").value_or(""), meta::get(db, "fence_count").value_or("0")),
@@ -56,6 +66,9 @@ core::Result<std::string> Fence::check(store::Db& db, core::Random& random) {
     } else if (const auto space = text->find(' ');
                text->substr(0, space) != instance || number(text->substr(space + 1)) > count) {
       held = "The database is older than the last run: a backup was restored over it.";
+    } else if (const auto noted = meta::get(db, "fence_file").value_or("");
+               noted.starts_with(fmt::format("{} ", count)) && noted != fmt::format("{} {}", count, changed_at())) {
+      held = "The file \"fence\" was changed since the daemon wrote it: the state folder was restored over itself.";
     }
   }
   meta::put(db, "held", held);
@@ -63,6 +76,7 @@ core::Result<std::string> Fence::check(store::Db& db, core::Random& random) {
   if (held.empty()) {
     count_up(db);
     if (auto written = write_file(db); !written) return core::fail(written.error());
+    note_file(db);
   }
   return held;
 }

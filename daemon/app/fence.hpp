@@ -1,8 +1,9 @@
 // PRODUCT §7 rule 9: a restored backup or a copied state folder mails nobody before an operator says so.
 //
 // The database knows its own file (inode) and a counter; a small file beside it knows the counter, too. A state that
-// was copied has another inode; one that was restored has a counter that is behind. Either way sending is held until
-// `invitectl state confirm`.
+// was copied has another inode; one that was restored has a counter that is behind, or, restored with the file beside
+// it, a file that was changed (its ctime) since the daemon wrote it. Either way sending is held until `invitectl state
+// confirm`.
 #pragma once
 
 #include <filesystem>
@@ -28,8 +29,12 @@ public:
   // Inside a later store closure, when the counter is durable: the file must never be ahead of a database that is
   // whole.
   [[nodiscard]] core::Result<void> write_file(store::Db& db) const;
+  // Inside the store closure after that: remembers the file as it is now. Where a kill comes between the two, the file
+  // is taken as it is found.
+  void note_file(store::Db& db) const;
 
 private:
+  [[nodiscard]] std::string changed_at() const;
   [[nodiscard]] std::string inode() const;
   std::filesystem::path database_;
   std::filesystem::path file_;

@@ -159,18 +159,30 @@ bool is_loopback(const boost::urls::url_view& url) {
   return error ? lower(host) == "localhost" : address.is_loopback();
 }
 
+// A text that goes into mails: what no mail can carry is refused here, not when the first one is written.
+std::optional<std::string> read_mail_text(Reader& in, const std::string& pointer, std::size_t max_octets) {
+  auto text = in.text(pointer);
+  if (!text || text->empty()) return std::nullopt;
+  if (const auto wrong = model::unprintable(*text)) {
+    in.fail(pointer, "config_text",
+            fmt::format("the text {}; allowed: one paragraph without line breaks, control characters and marks that "
+                        "turn the direction of writing",
+                        *wrong));
+    return std::nullopt;
+  }
+  if (text->size() > max_octets) {
+    in.fail(pointer, "config_length",
+            fmt::format("the text has {} octets (letters beyond a to z count two to four); allowed: up to {}",
+                        text->size(), max_octets));
+    return std::nullopt;
+  }
+  return text;
+}
+
 void read_sign_in(Reader& in, const std::string& pointer, model::SignIn& sign_in) {
-  const auto paragraph = [&](const std::string& at, std::string& target) {
-    const auto text = in.text(at);
-    if (!text || text->empty()) return;
-    if (std::any_of(text->begin(), text->end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; })) {
-      in.fail(at, "config_text", "holds a line break or another control character; allowed: one paragraph of text");
-    } else {
-      target = *text;
-    }
-  };
-  paragraph(pointer + "/help/sv", sign_in.help_sv);
-  paragraph(pointer + "/help/en", sign_in.help_en);
+  using model::max_help_octets;
+  if (auto help = read_mail_text(in, pointer + "/help/sv", max_help_octets)) sign_in.help_sv = std::move(*help);
+  if (auto help = read_mail_text(in, pointer + "/help/en", max_help_octets)) sign_in.help_en = std::move(*help);
   in.flag(pointer + "/ready_mail", sign_in.ready_mail);
   const auto text = in.text(pointer + "/url");
   if (!text || text->empty()) return;
@@ -189,7 +201,7 @@ void read_sign_in(Reader& in, const std::string& pointer, model::SignIn& sign_in
 void read_policy(Reader& in, const std::string& pointer, model::Policy& policy) {
   using model::AutoInvite;
   using model::Phase;
-  if (auto name = in.text(pointer + "/name")) policy.name = std::move(*name);
+  if (auto name = read_mail_text(in, pointer + "/name", model::max_name_octets)) policy.name = std::move(*name);
   read_zone(in, pointer + "/time_zone", policy.zone);
   if (auto locale = in.text(pointer + "/locale")) policy.locale = std::move(*locale);
   in.number(pointer + "/send_hour", policy.send_hour);
@@ -447,10 +459,7 @@ std::optional<MailAddress> read_address(Reader& in, const std::string& pointer) 
             fmt::format("{}; allowed: such as Example AB <no-reply@example.com> or no-reply@example.com", why));
     return std::nullopt;
   };
-  if (std::any_of(text->begin(), text->end(),
-                  [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; })) {
-    return refuse("the address holds a line break or another control character");
-  }
+  if (const auto wrong = model::unprintable(*text)) return refuse("the address " + *wrong);
   std::string_view address = *text;
   MailAddress parsed;
   if (address.find_first_of("<>") != std::string_view::npos) {
@@ -463,6 +472,8 @@ std::optional<MailAddress> read_address(Reader& in, const std::string& pointer) 
     while (name.starts_with(' ')) name.remove_prefix(1);
     while (name.ends_with(' ')) name.remove_suffix(1);
     if (name.size() >= 2 && name.starts_with('"') && name.ends_with('"')) name = name.substr(1, name.size() - 2);
+    if (name.size() > model::max_name_octets)
+      return refuse(fmt::format("the name has {} octets and a mail takes {}", name.size(), model::max_name_octets));
     parsed.name = std::string(name);
     address = address.substr(open + 1, address.size() - open - 2);
   }

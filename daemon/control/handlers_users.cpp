@@ -189,6 +189,7 @@ awaitable<HttpResponse> send_one(Desk* desk, Call call) {
   if (!applied) co_return problem(applied.error());
   const bool connecting = applied->connecting || applied->decision.action == model::Action::connect;
   co_return answer(200, json::object{{"action", connecting ? "connect" : "send"},
+                                     {"reason", applied->decision.reason()},
                                      {"user", user_json(seen.user().value(), desk->policies)}});
 }
 

@@ -32,14 +32,13 @@ Handlers all_handlers(Desk& desk) {
   return handlers;
 }
 
-core::HttpServerLimits limits_of(const Desk& desk) {
+constexpr std::uint64_t usual_body_bytes = 1024 * 1024;
+
+core::HttpServerLimits limits_of(const Desk& desk, const Roles& roles) {
   core::HttpServerLimits limits;
-  limits.body_bytes = 1024ULL * 1024;
-  limits.body_bytes_for = [most = desk.import_bytes](const std::string& method, const std::string& path) {
-    const auto routed = api::route(method, path);
-    const bool file = routed && std::ranges::find(routed->command->arguments, api::In::raw, &api::Argument::in) !=
-                                    routed->command->arguments.end();
-    return file ? most : std::uint64_t{1024 * 1024};
+  limits.body_bytes = usual_body_bytes;
+  limits.body_bytes_for = [most = desk.import_bytes, &roles](const core::HttpRequest& head) {
+    return body_bytes_for(head, roles, most);
   };
   limits.body_time = core::Milliseconds{120'000};
   limits.connections = 256;
@@ -75,6 +74,15 @@ core::HttpResponse no_route(const api::NoRoute& none) {
 
 }  // namespace
 
+std::uint64_t body_bytes_for(const core::HttpRequest& head, const Roles& roles, std::uint64_t import_bytes) {
+  const auto routed = api::route(head.method, head.path);
+  if (!routed) return usual_body_bytes;
+  const auto& arguments = routed->command->arguments;
+  const bool file = std::ranges::find(arguments, api::In::raw, &api::Argument::in) != arguments.end();
+  const auto role = roles.of(head.peer);
+  return file && role && *role >= routed->command->role ? import_bytes : usual_body_bytes;
+}
+
 std::string Call::text(std::string_view field) const {
   const auto* value = values.if_contains(field);
   return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
@@ -95,7 +103,7 @@ Server::Server(boost::asio::any_io_executor executor, Desk& desk, const RoleGrou
       roles_(groups),
       handlers_(all_handlers(desk)),
       http_(
-          std::move(executor), limits_of(desk),
+          std::move(executor), limits_of(desk, roles_),
           [this](core::HttpRequest request) { return handle(std::move(request)); }, log_failure) {}
 
 core::Result<std::string> Server::listen(const std::filesystem::path& socket, unsigned mode) {

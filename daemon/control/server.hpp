@@ -132,6 +132,11 @@ private:
   core::HttpServer http_;
 };
 
+// How large the body may be that follows this head: a file's as `import_bytes` only for who may send it, so that nobody
+// else can make the daemon hold it. [any-thread]
+[[nodiscard]] std::uint64_t body_bytes_for(const core::HttpRequest& head, const Roles& roles,
+                                           std::uint64_t import_bytes);
+
 // The one filter over users out of a command's arguments.
 [[nodiscard]] model::UserFilter filter_of(const boost::json::object& values);
 // The source that takes a file for import: the one that is named, else the first that reads files.

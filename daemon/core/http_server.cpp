@@ -504,6 +504,19 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
     co_return true;
   }
 
+  // Beast holds each line against the limit; many short ones are counted here.
+  static asio::awaitable<error_code> read_header(ConnectionPtr connection, std::shared_ptr<Parser> parser) {
+    const std::size_t most = connection->server->limits.header_bytes;
+    std::size_t taken = 0;
+    error_code error;
+    while (!error && !parser->is_header_done()) {
+      taken += co_await http::async_read_some(connection->socket, connection->buffer, *parser,
+                                              asio::redirect_error(asio::use_awaitable, error));
+      if (!error && taken > most) error = http::error::header_limit;
+    }
+    co_return error;
+  }
+
   // Reads the body that belongs to a header; what to answer if that fails. Status 0: the client is gone.
   static asio::awaitable<std::optional<Refusal>> read_body(ConnectionPtr connection, std::shared_ptr<Parser> parser,
                                                            std::uint64_t limit) {
@@ -542,9 +555,8 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
       const auto parser = std::make_shared<Parser>();
       parser->header_limit(server->limits.header_bytes);
       parser->body_limit(boost::none);  // known once method and path are
-      error_code error;
-      co_await http::async_read_header(connection->socket, connection->buffer, *parser,
-                                       asio::redirect_error(asio::use_awaitable, error));
+      auto heading = read_header(connection, parser);
+      error_code error = co_await std::move(heading);
       std::optional<Refusal> refusal;
       std::variant<HttpRequest, Refusal> read = Refusal{0, {}};
       if (error) {
@@ -557,10 +569,10 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
       }
       const bool head_only = !error && parser->get().method() == http::verb::head;
       if (!refusal) {
-        const auto& request = std::get<HttpRequest>(read);
+        auto& request = std::get<HttpRequest>(read);
+        request.peer = connection->peer.http;
         std::uint64_t limit = server->limits.body_bytes;
-        if (server->limits.body_bytes_for)
-          limit = std::max(limit, server->limits.body_bytes_for(request.method, request.path));
+        if (server->limits.body_bytes_for) limit = std::max(limit, server->limits.body_bytes_for(request));
         auto reading = read_body(connection, parser, limit);
         refusal = co_await std::move(reading);
       }
@@ -574,7 +586,6 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
 
       auto request = std::move(std::get<HttpRequest>(read));
       request.body = std::move(parser->get().body());
-      request.peer = connection->peer.http;
       HttpResponse answer;
       std::exception_ptr failure;
       try {

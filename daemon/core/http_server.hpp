@@ -35,8 +35,8 @@ namespace invited::core {
 struct HttpServerLimits {
   std::uint32_t header_bytes = 8 * 1024;
   std::uint64_t body_bytes = 4 * 1024;
-  // Raises body_bytes for one request by its method and path (imports); may be empty.
-  std::function<std::uint64_t(const std::string& method, const std::string& path)> body_bytes_for;
+  // Raises body_bytes for one request (imports) by its head and who sends it: the body is not there yet. May be empty.
+  std::function<std::uint64_t(const HttpRequest& head)> body_bytes_for;
   Milliseconds header_time{10'000};       // for a whole header; on a new connection from accept on
   Milliseconds body_time{30'000};         // for a whole request body, and for each 64 KiB of an answer to be taken
   Milliseconds idle_time{60'000};         // between two requests

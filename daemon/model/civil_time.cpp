@@ -129,6 +129,10 @@ CivilDate link_last_day(Instant accepted, const std::string& zone, int valid_day
   return add_days(local_date(accepted, zone), valid_days - 1);
 }
 
+CivilDate last_whole_day(Instant end, const std::string& zone) {
+  return add_days(local_date(end, zone), -1);
+}
+
 std::int32_t date_key(CivilDate date) {
   return static_cast<int>(date.year()) * 10'000 + static_cast<int>(static_cast<unsigned>(date.month())) * 100 +
          static_cast<int>(static_cast<unsigned>(date.day()));

@@ -56,6 +56,8 @@ struct CivilDue {
 // PRODUCT §3. The link of a mail accepted at `accepted` dies at the first instant of the local date that is
 // `valid_days` after the local date of acceptance; the last day on which it works is the one before.
 [[nodiscard]] Instant link_end(Instant accepted, const std::string& zone, int valid_days);
+// The last date on which it works to the end, for the one who reads it in this zone: never later than the end itself.
+[[nodiscard]] CivilDate last_whole_day(Instant end, const std::string& zone);
 [[nodiscard]] CivilDate link_last_day(Instant accepted, const std::string& zone, int valid_days);
 
 // An integer that orders like (date, hour): 2026113009. The store indexes it (ARCHITECTURE §5).

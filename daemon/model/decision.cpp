@@ -186,18 +186,35 @@ std::string open_link_text(const Invitation& invitation, const std::string& zone
   std::string accepted = local_text(*invitation.accepted_at, zone);
   accepted.replace(accepted.find('T'), 1, " at ");
   return fmt::format("The mail was accepted on {}: the link works through {}.", accepted,
-                     to_text(local_date(*invitation.ends_at - std::chrono::milliseconds{1}, zone)));
+                     to_text(last_whole_day(*invitation.ends_at, zone)));
+}
+
+// The person has done her part; what the provider does with it.
+Decision being_connected(const Facts& facts, Chain chain) {
+  const bool by_domain = facts.invitation->cause == InvitationCause::verified_domain;
+  const std::string_view code = by_domain ? reason::verified_domain : reason::confirmed;
+  const std::string_view so_far =
+      by_domain ? "The domain of the login email is verified" : "The login email is confirmed";
+  const ProviderTask* task = facts.asked ? nullptr : facts.account_task;
+  const std::string last_word = task == nullptr || task->detail.empty() ? "" : ": " + task->detail;
+  if (task != nullptr && !task->next_at)
+    return chain.end(
+        Action::none, reason::provider_refused,
+        fmt::format("{}, but the identity provider refused to make the account{} When that is mended, send "
+                    "the verification again: the provider is then asked once more.",
+                    so_far, last_word.ends_with('.') ? last_word : last_word + "."));
+  if (task != nullptr && *task->next_at > facts.now)
+    return chain.end_at(Action::connect, *task->next_at, code,
+                        fmt::format("{}; the identity provider could not make the account yet and is asked again{}",
+                                    so_far, last_word.ends_with('.') ? last_word : last_word + "."));
+  return chain.end(Action::connect, code, fmt::format("{}: the account is being made at the provider.", so_far));
 }
 
 Decision open_offer(const Facts& facts, Chain chain) {
   const Invitation& invitation = *facts.invitation;
   switch (invitation.state) {
     case InvitationState::verified:
-      if (invitation.cause == InvitationCause::verified_domain)
-        return chain.end(Action::connect, reason::verified_domain,
-                         "The domain of the login email is verified: the account is being made at the provider.");
-      return chain.end(Action::connect, reason::confirmed,
-                       "The login email is confirmed: the account is being made at the provider.");
+      return being_connected(facts, std::move(chain));
     case InvitationState::released: {
       if (facts.delivery != nullptr && !facts.delivery->next_at && facts.delivery->state != DeliveryState::claimed)
         return chain.end(Action::none, reason::held,
@@ -330,8 +347,9 @@ bool comes_back_now(const Employment& employment, const Policy& policy, Instant 
 std::optional<Decision> leaving(const Facts& facts) {
   // Disabling by hand leaves the connection, until the employment is over.
   const bool there = facts.user.enabled || facts.user.connection == Connection::connected;
-  if (facts.employment == nullptr || !facts.employment->end_date || !there || facts.employment->withdrawn)
-    return std::nullopt;
+  if (facts.employment == nullptr || !facts.employment->end_date || !there) return std::nullopt;
+  // Taken back before it began: there is nothing to leave, unless the connection was made already.
+  if (facts.employment->withdrawn && facts.user.connection != Connection::connected) return std::nullopt;
   const CivilDate last = add_days(*facts.employment->end_date, facts.leaver_days.value_or(facts.policy.leaver_days));
   const CivilDate gone = add_days(last, 1);
   Decision decision;

@@ -38,7 +38,8 @@ struct Facts {
   const Invitation* invitation = nullptr;  // the newest
   const Delivery* delivery = nullptr;      // of that invitation
   const Delivery* sign_in_mail = nullptr;  // likewise: tells who was connected that the sign-in is ready
-  bool domain_verified = false;            // of user.login_email_domain
+  const ProviderTask* account_task = nullptr;  // the account that is to be made at the provider
+  bool domain_verified = false;                // of user.login_email_domain
   const Policy& policy;
   Instant now{};
   bool asked = false;                         // W12/W13: an administrator asks for it in this moment

@@ -46,6 +46,7 @@ inline constexpr std::string_view cooldown = "cooldown";  // W13
 inline constexpr std::string_view sent_again = "sent_again";
 inline constexpr std::string_view revoked = "revoked";
 inline constexpr std::string_view discarded = "discarded";
+inline constexpr std::string_view provider_refused = "provider_refused";
 inline constexpr std::string_view disconnected = "disconnected";
 inline constexpr std::string_view employment_ended = "employment_ended";
 inline constexpr std::string_view between_employments = "between_employments";

@@ -1,10 +1,13 @@
 #include "model/text.hpp"
 
+#include <fmt/format.h>
 #include <unicode/normalizer2.h>
 #include <unicode/translit.h>
 #include <unicode/unistr.h>
+#include <unicode/utf8.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 
@@ -25,7 +28,25 @@ std::unique_ptr<icu::Transliterator> make_speller() {
   return made;
 }
 
+bool forbidden(UChar32 c) {
+  return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x2028 || c == 0x2029 || (c >= 0x202A && c <= 0x202E) ||
+         (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB) || (c & 0xFFFE) == 0xFFFE ||
+         (c >= 0xE0000 && c <= 0xE007F);
+}
+
 }  // namespace
+
+std::optional<std::string> unprintable(std::string_view text) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
+  for (std::int32_t i = 0, n = static_cast<std::int32_t>(text.size()); i < n;) {
+    const auto octet = static_cast<std::size_t>(i) + 1;
+    UChar32 c = 0;
+    U8_NEXT(bytes, i, n, c);
+    if (c < 0) return fmt::format("is not valid UTF-8 at octet {}", octet);
+    if (forbidden(c)) return fmt::format("has U+{:04X} at octet {}", static_cast<unsigned>(c), octet);
+  }
+  return std::nullopt;
+}
 
 std::string tidied(std::string_view text) {
   const auto plain = [](char c) { return c >= ' ' && c <= '~'; };

@@ -1,5 +1,7 @@
 #include "plugin/abi_text.hpp"
 
+#include "core/log.hpp"
+
 namespace invited::plugin {
 
 std::string_view status_text(invited_status status) noexcept {
@@ -28,10 +30,10 @@ invited_status known_status(invited_status status) noexcept {
 }
 
 std::string clipped(std::string_view text, std::size_t max_bytes) {
-  if (text.size() <= max_bytes) return std::string(text);
+  if (text.size() <= max_bytes) return core::log::printable(text);
   std::size_t end = max_bytes;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return std::string(text.substr(0, end)) + "…";
+  return core::log::printable(text.substr(0, end)) + "…";
 }
 
 }  // namespace invited::plugin

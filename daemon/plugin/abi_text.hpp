@@ -28,7 +28,8 @@ namespace invited::plugin {
 // `status` if it is one of abi.h, else INVITED_INTERNAL.
 [[nodiscard]] invited_status known_status(invited_status status) noexcept;
 
-// At most `max_bytes` of `text`, cut between characters, for what plugins say to people.
+// What plugins say to people: at most `max_bytes` of `text`, cut between characters, and printable (core/log.hpp), so
+// always UTF-8. Escapes may make it longer. Not for names and keys that something is found by.
 [[nodiscard]] std::string clipped(std::string_view text, std::size_t max_bytes);
 
 }  // namespace invited::plugin

@@ -76,8 +76,7 @@ Call::Call(std::string_view operation, core::Milliseconds limit)
 
 core::Error to_error(std::string_view role, std::string_view instance, std::string_view operation,
                      const Outcome& outcome) {
-  std::string message =
-      fmt::format("{} \"{}\": {} {}", role, instance, operation, in_words(outcome.status));
+  std::string message = fmt::format("{} \"{}\": {} {}", role, instance, operation, in_words(outcome.status));
   if (!outcome.why.message.empty()) message += ": " + outcome.why.message;
   if (const auto seconds = outcome.why.retry_after_s; seconds > 0) {
     message += message.ends_with('.') ? fmt::format(" It asks for {} s of patience.", seconds)

@@ -33,6 +33,12 @@ constexpr std::uint32_t largest_window = 100'000;
 constexpr std::size_t most_timers = 10'000;
 constexpr Milliseconds wall_check = std::chrono::seconds(10);  // how soon a set clock is noticed by at()
 constexpr Milliseconds longest_sleep = std::chrono::hours(1);
+constexpr Milliseconds slow_create = std::chrono::seconds(5);
+
+// Each of the first, then ever fewer: a broken plugin must not fill the journal.
+bool worth_a_line(std::uint64_t count) {
+  return count <= 16 || (count & (count - 1)) == 0;
+}
 
 // A plugin that did not come back may still call its host: what it knows then stays until the process ends.
 void keep_for_ever(std::shared_ptr<Instance> instance) {
@@ -115,8 +121,7 @@ void Instance::misbehaved(std::string_view rule) noexcept {
       const std::lock_guard lock(mutex_);
       last_misbehaviour_ = rule;
     }
-    // Each of the first, then ever fewer: a broken plugin must not fill the journal.
-    if (count <= 16 || (count & (count - 1)) == 0)
+    if (worth_a_line(count))
       log::warning(events::plugin_misbehaved, "Plugin misbehaves",
                    {{"plugin", plugin_.name},
                     {"instance", name_},
@@ -125,6 +130,17 @@ void Instance::misbehaved(std::string_view rule) noexcept {
   } catch (...) {
     // Out of memory for a log line: the count stands.
   }
+}
+
+void Instance::tell_error(const Call& call, const Outcome& outcome) {
+  const std::uint64_t count = ++errors_;
+  if (worth_a_line(count))
+    log::warning(events::plugin_misbehaved, "A call failed by an error of the plugin",
+                 {{"plugin", plugin_.name},
+                  {"instance", name_},
+                  {"operation", call.operation()},
+                  {"why", outcome.why.message},
+                  {"count", std::to_string(count)}});
 }
 
 std::size_t Instance::open_calls() const {
@@ -238,7 +254,10 @@ void Instance::complete(invited_call* handle, invited_status status) noexcept {
       }
     }
     if (broken != nullptr) return misbehaved(broken);
-    if (status != outcome.status) misbehaved(fmt::format("complete() with the unknown status {}", status));
+    if (status != outcome.status)
+      misbehaved(fmt::format("complete() with the unknown status {}", status));
+    else if (status == INVITED_INTERNAL)
+      tell_error(*call, outcome);
     end(call, std::move(outcome));
     if (last) gate().post([self = shared_from_this(), call] { self->closed(call); });
   } catch (const std::exception& error) {
@@ -511,7 +530,7 @@ void Instance::run_timer(std::uint64_t id) {
 }
 
 void Instance::ask_window() noexcept {
-  if (self_ == nullptr) return;
+  if (!made_) return;
   std::uint32_t answer = 1;
   try {
     const std::string_view role = this->role();
@@ -537,7 +556,8 @@ asio::awaitable<core::Result<void>> Instance::create() {
   auto call = std::make_shared<Call>("create", limits().create);
   call->host_completes_ = true;
   Operation operation = [self, call](invited_call* handle) {
-    void* made = nullptr;
+    static char untouched = 0;  // null is an answer
+    void* made = &untouched;
     self->creating_ = true;
     struct Over {
       std::atomic<bool>& creating;
@@ -549,8 +569,9 @@ asio::awaitable<core::Result<void>> Instance::create() {
     bool nothing_made = false;
     {
       const std::lock_guard lock(self->mutex_);
-      nothing_made = status == INVITED_OK && made == nullptr;
-      if (status == INVITED_OK) self->self_ = made;
+      nothing_made = status == INVITED_OK && made == &untouched;
+      self->made_ = status == INVITED_OK && !nothing_made;
+      if (self->made_) self->self_ = made;
       outcome = {nothing_made ? INVITED_INTERNAL : status, call->failure_, true, false};
       if (nothing_made) outcome.why.message = "create() said OK but made nothing";
       call->completed_ = true;
@@ -559,12 +580,21 @@ asio::awaitable<core::Result<void>> Instance::create() {
     self->ask_window();
     self->end(call, std::move(outcome));
   };
+  scope_.spawn("slow plugin", tell_slow(this, call));
   const Outcome outcome = co_await perform(call, std::move(operation));
   if (outcome.status == INVITED_OK) {
     created_ = true;
     co_return core::Result<void>();
   }
   co_return core::fail(to_error(role(), name_, "create", outcome));
+}
+
+asio::awaitable<void> Instance::tell_slow(Instance* self, std::shared_ptr<Call> call) {
+  co_await self->clock().sleep_for(slow_create);
+  if (self->is_open(*call))
+    log::warning(events::plugin_stuck,
+                 fmt::format("Waiting for plugin instance {} to be made; nothing starts before it", self->name_),
+                 {{"plugin", self->plugin_.name}, {"instance", self->name_}});
 }
 
 asio::awaitable<bool> Instance::wait_quiet(Milliseconds limit, bool requests_too) {
@@ -626,13 +656,13 @@ asio::awaitable<bool> Instance::stop(Milliseconds limit) {
   if (quiet) {
     thread_.finish(
         [self] {
-          if (self->self_ == nullptr) return;
+          if (!self->made_) return;
           try {
             self->plugin_.destroy(self->self_);
           } catch (...) {
             self->misbehaved("destroy() threw");
           }
-          self->self_ = nullptr;
+          self->made_ = false;
         },
         [self] {
           self->gate().post([self] {

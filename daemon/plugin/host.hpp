@@ -168,6 +168,8 @@ private:
   void settle(const std::shared_ptr<Call>& call, Outcome outcome);        // [core-thread]
   void closed(const std::shared_ptr<Call>& call);                         // [core-thread]: out of the plugin's hands
   [[nodiscard]] std::optional<Failure> refusal() const;
+  void tell_error(const Call& call, const Outcome& outcome);  // [any-thread]
+  static boost::asio::awaitable<void> tell_slow(Instance* self, std::shared_ptr<Call> call);
   void grant_turns();
   void fail_turns();
   static boost::asio::awaitable<void> keep_time(Instance* self);
@@ -195,12 +197,14 @@ private:
   std::string last_misbehaviour_;
 
   std::atomic<std::uint64_t> misbehaviour_{0};
+  std::atomic<std::uint64_t> errors_{0};
   std::atomic<std::uint32_t> window_{1};
   std::atomic<int> overdue_calls_{0};
   std::atomic<int> http_requests_{0};
   std::atomic<bool> creating_{false};
 
-  void* self_ = nullptr;  // written on the own thread during create(), read after it
+  void* self_ = nullptr;  // written on the own thread during create(), read after it; null is a plugin's right
+  bool made_ = false;     // likewise: there is something to destroy
 
   // Core thread.
   core::TaskScope scope_;

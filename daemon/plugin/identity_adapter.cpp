@@ -4,6 +4,7 @@
 #include <mutex>
 #include <utility>
 
+#include "core/encoding.hpp"
 #include "plugin/abi_text.hpp"
 #include "plugin/adapters.hpp"
 #include "plugin/host_table.hpp"
@@ -14,6 +15,9 @@ using model::ProviderAnswer;
 using model::ProviderStatus;
 
 namespace {
+
+constexpr std::size_t longest_id = 1000;
+constexpr std::size_t longest_url = 2000;
 
 class AccountCall final : public Call {
 public:
@@ -37,6 +41,7 @@ public:
 
   struct Account {
     std::string external_id, provider_id, sign_in_url;
+    bool credible = true;  // false: a field was none; then all are empty
   };
 
   // False: it was said before.
@@ -59,6 +64,16 @@ private:
   std::optional<Account> account_;
 };
 
+// Cut short or mended it would name another account.
+AccountCall::Account account_of(const invited_account& raw) {
+  const auto good = [](invited_str text, std::size_t longest) {
+    return text.size <= longest && core::is_utf8(view(text));
+  };
+  if (!good(raw.external_id, longest_id) || !good(raw.provider_id, longest_id) || !good(raw.sign_in_url, longest_url))
+    return {{}, {}, {}, false};
+  return {std::string(view(raw.external_id)), std::string(view(raw.provider_id)), std::string(view(raw.sign_in_url))};
+}
+
 void take_account(const invited_host* host, invited_call* handle, const invited_account* account) {
   wall("account", 0, [&] {
     Instance& instance = Instance::of(host);
@@ -68,9 +83,9 @@ void take_account(const invited_host* host, invited_call* handle, const invited_
       instance.misbehaved("account() without a whole account");
       return 0;
     }
-    if (!call->take({clipped(view(account->external_id), 1000), clipped(view(account->provider_id), 1000),
-                     clipped(view(account->sign_in_url), 2000)}))
-      instance.misbehaved("account() twice in one call");
+    AccountCall::Account taken = account_of(*account);
+    if (!taken.credible) instance.misbehaved("account() with a field that is too long or not UTF-8");
+    if (!call->take(std::move(taken))) instance.misbehaved("account() twice in one call");
     return 0;
   });
 }
@@ -121,6 +136,9 @@ awaitable<ProviderAnswer> ask(std::shared_ptr<Instance> instance, std::shared_pt
     if (!needs_account) co_return answer;
     instance->misbehaved(call->operation() + " completed with OK without account()");
     co_return doubt(std::move(answer), "the plugin said OK without naming the account");
+  }
+  if (!account->credible) {
+    co_return doubt(std::move(answer), "the plugin named the account by what is too long or not UTF-8");
   }
   if (account->external_id != call->external_id()) {
     instance->misbehaved(call->operation() + " answered for another external id");

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/encoding.hpp"
+#include "core/log.hpp"
 #include "plugin/abi_text.hpp"
 #include "plugin/adapters.hpp"
 #include "plugin/host_table.hpp"
@@ -28,6 +29,7 @@ namespace {
 
 constexpr std::uint64_t most_fields = 1000;
 constexpr std::size_t longest_record = std::size_t{1} << 20;
+constexpr std::size_t longest_cursor = std::size_t{64} * 1024;
 constexpr std::size_t longest_body = std::size_t{16} << 20;
 constexpr std::size_t export_piece = std::size_t{64} * 1024;
 
@@ -123,6 +125,7 @@ public:
 
   struct Result {
     bool is_fetched = false;
+    const char* refused = nullptr;  // the rule that fetched() broke
     model::Fetched fetched;
     bool settle = false;
     bool has_reply = false;
@@ -349,6 +352,10 @@ void take_fetched(const invited_host* host, invited_call* handle, invited_str cu
     const std::lock_guard lock(call->mutex);
     if (std::exchange(call->result.is_fetched, true)) {
       instance.misbehaved("fetched() twice in one call");
+      return 0;
+    }
+    if (cursor.size > longest_cursor) {
+      call->result.refused = "fetched() with a cursor over 64 KiB";
       return 0;
     }
     call->result.fetched.cursor = view(cursor);
@@ -588,6 +595,15 @@ awaitable<core::Result<model::Fetched>> SourceAdapter::fetch(std::string cursor,
         core::ErrorKind::internal, "plugin_internal",
         fmt::format("source \"{}\": fetch completed without saying where the next one goes on", name()));
   }
+  const bool settles = call->result.settle && (instance->plugin().capabilities & INVITED_SOURCE_FINISH) != 0;
+  if (call->result.fetched.more && !settles && call->result.fetched.cursor == call->cursor)
+    call->result.refused = "fetched() with more, the cursor it was given and nothing to settle";
+  if (call->result.refused != nullptr) {
+    instance->misbehaved(call->result.refused);
+    co_return core::fail(
+        core::ErrorKind::internal, "plugin_internal",
+        fmt::format("source \"{}\": fetch failed, an error of the plugin: {}", name(), call->result.refused));
+  }
   needs_no_finish_.reset();
   if (!call->result.settle) needs_no_finish_ = call->result.fetched.cursor;
   call->result.fetched.items = call->count;
@@ -620,7 +636,10 @@ awaitable<core::Result<model::SourceReply>> SourceAdapter::handle(model::SourceP
   call->borrow_request(is_import ? INVITED_REQUEST_IMPORT : INVITED_REQUEST_RECORD);
   const Outcome outcome =
       co_await take_in(instance, call, handle_operation(instance.get(), &call->request), std::move(sink));
-  co_return reply_of(*instance, *call, outcome);
+  auto reply = reply_of(*instance, *call, outcome);
+  // It becomes part of an answer in JSON.
+  if (reply && !core::is_utf8(reply->body)) reply->body = core::log::printable(reply->body);
+  co_return reply;
 }
 
 awaitable<core::Result<model::SourceReply>> SourceAdapter::handle_http(core::HttpRequest request,

@@ -6,12 +6,16 @@
 #include <mutex>
 #include <utility>
 
+#include "core/events.hpp"
+#include "core/log.hpp"
 #include "plugin/abi_text.hpp"
 #include "plugin/adapters.hpp"
 #include "plugin/host_table.hpp"
 
 namespace invited::plugin {
 
+namespace log = core::log;
+namespace events = core::events;
 using core::Milliseconds;
 using model::OutgoingMail;
 using model::Verdict;
@@ -126,6 +130,13 @@ protected:
   void on_end(const Outcome& outcome) override {
     const std::lock_guard lock(mutex_);
     over_ = true;
+    if (outcome.begun && !open_.empty())
+      log::warning(events::plugin_misbehaved, "Mails were handed over and got no verdict; whether they went is unknown",
+                   {{"plugin", instance_->plugin().name},
+                    {"instance", instance_->name()},
+                    {"mails", std::to_string(open_.size())},
+                    {"status", std::string(status_text(outcome.status))},
+                    {"why", outcome.why.message}});
     for (const auto& [id, delivery] : open_) {
       Verdict verdict;
       verdict.delivery = delivery;

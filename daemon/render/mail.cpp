@@ -12,6 +12,7 @@
 
 #include "model/civil_time.hpp"
 #include "model/email.hpp"
+#include "model/text.hpp"
 
 namespace invited::render {
 
@@ -21,8 +22,6 @@ using core::ErrorKind;
 using core::fail;
 using core::Result;
 
-constexpr std::size_t max_name_octets = 256;
-constexpr std::size_t max_help_octets = 2000;
 constexpr std::size_t max_link_octets = 900;
 constexpr std::size_t max_line_octets = 998;
 constexpr std::size_t text_columns = 70;
@@ -58,27 +57,10 @@ struct Unref {
 template <class T>
 using Ref = std::unique_ptr<T, Unref>;
 
-// Control characters could end a header; line and paragraph separators and direction overrides could make a name
-// read as something that it is not.
-bool forbidden(UChar32 c) {
-  return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x2028 || c == 0x2029 || (c >= 0x202A && c <= 0x202E) ||
-         (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB) || (c & 0xFFFE) == 0xFFFE ||
-         (c >= 0xE0000 && c <= 0xE007F);
-}
-
 Result<void> check_text(std::string_view field, std::string_view text, std::size_t max_octets) {
   if (text.size() > max_octets)
     return bad_field(field, fmt::format("is {} octets long; {} are allowed", text.size(), max_octets));
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
-  for (std::int32_t i = 0, n = static_cast<std::int32_t>(text.size()); i < n;) {
-    const std::int32_t at = i;
-    UChar32 c = 0;
-    U8_NEXT(bytes, i, n, c);
-    if (c < 0) return bad_field(field, fmt::format("is not valid UTF-8 at octet {}", at + 1));
-    if (forbidden(c))
-      return bad_field(field, fmt::format("has U+{:04X} at octet {}, which may not stand in a mail",
-                                          static_cast<unsigned>(c), at + 1));
-  }
+  if (const auto wrong = model::unprintable(text)) return bad_field(field, *wrong + ", which may not stand in a mail");
   return {};
 }
 
@@ -293,7 +275,7 @@ Result<RenderedMail> compose(const Templates& templates, const Envelope& mail, s
                                     {"to.name", mail.to.name},
                                     {"organisation", mail.organisation},
                                     {"reply_to.name", mail.reply_to ? mail.reply_to->name : std::string_view{}}})
-    if (auto ok = check_text(field, text, max_name_octets); !ok) return fail(ok.error());
+    if (auto ok = check_text(field, text, model::max_name_octets); !ok) return fail(ok.error());
   auto message_id = bare_message_id(mail.message_id);
   if (!message_id) return fail(message_id.error());
   auto date = date_header(mail.date, mail.zone);
@@ -372,7 +354,7 @@ Result<RenderedMail> render_mail(const Templates& templates, const VerificationM
 }
 
 Result<RenderedMail> render_mail(const Templates& templates, const SignInReadyMail& mail) {
-  if (auto ok = check_text("help", mail.help, max_help_octets); !ok) return fail(ok.error());
+  if (auto ok = check_text("help", mail.help, model::max_help_octets); !ok) return fail(ok.error());
   const bool with_url =
       web_address(mail.sign_in_url) && url_characters(mail.sign_in_url) && mail.sign_in_url.size() <= max_link_octets;
   const std::array values{

@@ -69,7 +69,10 @@ std::string withdraw(Db& db, Planner& planner, const Id& batch, const BatchItem&
                      Instant now) {
   auto employment = item.employment ? store::employments::get(db, *item.employment) : std::nullopt;
   const auto user = store::users::get(db, item.user);
-  if (!employment || employment->withdrawn || !user) return "changed";
+  if (!employment || employment->withdrawn || !user) {
+    if (user) planner.let_stay(db, item.user, batch, actor, now);  // this batch holds nobody any more
+    return "changed";
+  }
   employment->withdrawn = true;
   store::employments::update(db, *employment);
   planner.audit(db, now, actor, "user.updated", subject_of(*user), model::reason::withdrawn);

@@ -21,6 +21,7 @@ namespace events = core::events;
 
 constexpr core::Milliseconds look_each{1'000};
 constexpr std::size_t chunk = 64;
+constexpr core::Milliseconds removal_again = std::chrono::hours{24};
 
 void record_connected(Db& db, Planner& planner, const ProviderTask& task, const ProviderAnswer& answer,
                       const std::string& identity, Instant now) {
@@ -83,10 +84,14 @@ void record(Db& db, Planner& planner, const ProviderTask& task, const ProviderAn
     return;
   }
   std::optional<Instant> next;
-  if (answer.status != ProviderStatus::rejected)
+  const bool refused = answer.status == ProviderStatus::rejected;
+  if (!refused) {
     next = now + model::provider_pause_after(task.failures + 1, answer.retry_after, jitter);
+  } else if (task.kind == ProviderTaskKind::remove_connection) {
+    next = now + removal_again;  // nobody would ask for it again, and the account of a leaver must not stay
+  }
   store::tasks::postpone(db, task.key, next, log::printable(answer.detail));
-  if (const auto user = store::users::get(db, task.user); user && !next)
+  if (const auto user = store::users::get(db, task.user); user && refused && task.failures == 0)
     planner.audit(db, now, "daemon", "account.refused", subject_of(*user), model::to_text(task.kind),
                   log::printable(answer.detail));
 }

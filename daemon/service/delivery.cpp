@@ -1,5 +1,7 @@
 #include "service/delivery.hpp"
 
+#include <fmt/format.h>
+
 #include "core/events.hpp"
 #include "core/log.hpp"
 #include "model/batch.hpp"
@@ -32,6 +34,7 @@ namespace log = core::log;
 namespace events = core::events;
 
 constexpr core::Milliseconds look_each{1'000};
+constexpr int most_tries_to_record = 5;
 constexpr std::size_t rescue_chunk = 256;
 constexpr std::string_view phase_render = "render";
 
@@ -289,7 +292,13 @@ boost::asio::awaitable<std::size_t> Delivery::pass() {
       refuse("the key that made this link is no longer configured: send again to make a new link");
       continue;
     }
-    auto mail = writer_.write(facts, *link, planner_->policies().of(facts.user.company), now);
+    core::Result<model::OutgoingMail> mail = core::fail(core::ErrorKind::internal, "render_failed", "");
+    try {
+      mail = writer_.write(facts, *link, planner_->policies().of(facts.user.company), now);
+    } catch (const std::exception& e) {
+      mail = core::fail(core::ErrorKind::internal, "render_failed",
+                        fmt::format("the mail cannot be written: {}", e.what()));
+    }
     if (!mail) {
       refuse(mail.error().message);
       continue;
@@ -313,20 +322,26 @@ boost::asio::awaitable<void> Delivery::record(model::Verdict verdict) {
   const Instant now = clock_.now();
   const std::uint64_t jitter = random_.below(1'000);
   std::optional<DeliveryKind> kind;
-  while (true) {
+  for (int tries = 1;; ++tries) {
+    std::string why;
     bool full = false;
     try {
       kind = co_await [&] {
         return store_.write([planner = planner_, run_id = run_id_, verdict, now, jitter, most = settings_.max_attempts](
                                 Db& db) { return settle(db, *planner, run_id, verdict, now, most, jitter); });
       }();
-    } catch (const store::Unavailable&) {
+    } catch (const store::Unavailable& e) {
       full = true;
+      why = e.what();
+    } catch (const std::exception& e) {
+      why = e.what();
     }
-    if (!full) break;
+    if (why.empty()) break;
     // The outcome of a mail must not be lost: nothing more is claimed by this window until it is written.
     log::error(events::internal_error, "An outcome cannot be recorded (disk full?); trying again each second",
-               {{"delivery", verdict.delivery.text()}});
+               {{"delivery", verdict.delivery.text()}, {"why", why}});
+    // Not for want of space: the next start asks about this mail again, the others go on.
+    if (!full && tries == most_tries_to_record) break;
     co_await clock_.sleep_for(look_each);
   }
   transport_.settled(verdict.delivery);

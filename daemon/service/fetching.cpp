@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "service/looper.hpp"
 #include "store/meta.hpp"
 
@@ -21,6 +23,62 @@ IntakeContext context_of(const std::string& source, std::shared_ptr<Gathering> g
   context.dry_run = dry_run;
   context.gathering = std::move(gathering);
   return context;
+}
+
+constexpr core::Milliseconds busy_pause{1'000};
+constexpr std::size_t most_refused_lines = 20;
+
+std::string settle_key(const std::string& source) {
+  return "settle:" + source;
+}
+
+struct Place {
+  std::string cursor;
+  bool unsettled = false;
+};
+
+Place place_of(Db& db, const std::string& source) {
+  return {store::meta::cursor(db, source), !store::meta::get(db, settle_key(source)).value_or("").empty()};
+}
+
+std::size_t refused_of(const std::vector<model::RowResult>& results) {
+  std::size_t refused = 0;
+  for (const auto& row : results) refused += row.outcome == model::RowOutcome::rejected ? 1 : 0;
+  return refused;
+}
+
+void tell_rows(const std::string& source, std::string_view sentence, const std::vector<model::RowResult>& results) {
+  log::info(events::source_fetched, sentence,
+            {{"source", source},
+             {"rows", std::to_string(results.size())},
+             {"rejected", std::to_string(refused_of(results))}});
+}
+
+// Who pushes may not keep the answer: the reasons stand in the log as well.
+void tell_refused(const std::string& source, const std::vector<model::RowResult>& results) {
+  std::size_t lines = 0;
+  for (const auto& row : results) {
+    if (row.outcome != model::RowOutcome::rejected) continue;
+    if (++lines > most_refused_lines) return;
+    log::warning(events::row_refused, "A pushed record was refused; the others were taken",
+                 {{"source", source}, {"user", row.user}, {"reason", row.reason}, {"column", row.column}});
+  }
+}
+
+// The source will never settle this, so asking again is no use.
+bool is_final(const core::Error& error) {
+  return error.code == "plugin_rejected" || error.code == "plugin_unsupported";
+}
+
+// False: the next fetch would give the same again, and so for ever. A source that moves on by settling its side keeps
+// its cursor; then what the rows did shows that they were others.
+bool moved_on(const std::string& cursor, const model::Fetched& fetched, const std::vector<model::RowResult>& results) {
+  const auto changed = [](model::RowOutcome outcome) {
+    return outcome == model::RowOutcome::created || outcome == model::RowOutcome::updated;
+  };
+  return fetched.cursor != cursor || std::any_of(results.begin(), results.end(), [&](const model::RowResult& row) {
+           return changed(row.outcome) || changed(row.applied);
+         });
 }
 }  // namespace
 
@@ -51,7 +109,11 @@ boost::asio::awaitable<void> Fetching::loop(std::string name) {
   Entry& entry = entries_.at(name);
   while (true) {
     const auto fetched = co_await looper.guarded(sync(name, {}));
-    (void)fetched;
+    if (fetched && !*fetched && fetched->error().code == "source_busy") {
+      // Somebody reads it at this moment, perhaps dry: the turn is still owed.
+      co_await clock_.sleep_for(busy_pause);
+      continue;
+    }
     // Read, or declared unavailable for now: what is overdue need not wait for a source that is down.
     gate_.source_settled(name);
     co_await entry.wakeup->wait_for(clock_, entry.source->interval());
@@ -118,8 +180,12 @@ boost::asio::awaitable<core::Result<bool>> Fetching::fetch_once(std::string name
                                                                 std::shared_ptr<Gathering> gathering,
                                                                 std::size_t* rows) {
   Entry& entry = entries_.at(name);
-  const std::string cursor =
-      co_await [&] { return store_.read([name](Db& db) { return store::meta::cursor(db, name); }); }();
+  const Place place = co_await [&] { return store_.read([name](Db& db) { return place_of(db, name); }); }();
+  const std::string& cursor = place.cursor;
+  if (place.unsettled) {
+    const auto settled = co_await settle_source(name, cursor, true);
+    if (!settled) co_return fail(settled.error());
+  }
   Intake::Run run(intake_, context_of(name, gathering, false), progress);
   const auto fetched = co_await entry.source->fetch(cursor, run.sink());
   if (!fetched) co_return fail(fetched.error());
@@ -128,23 +194,36 @@ boost::asio::awaitable<core::Result<bool>> Fetching::fetch_once(std::string name
   const auto& results = run.results();
   *rows += results.size();
   entry.status.rows += results.size();
-  if (fetched->cursor != cursor) {
+  const bool news = !results.empty() || fetched->items > 0;
+  const bool stored = news || fetched->cursor != cursor;
+  entry.unsettled = results;
+  if (stored) {
     co_await [&] {
-      return store_.write(
-          [name, next = fetched->cursor, now](Db& db) { store::meta::put_cursor(db, name, next, now); });
+      return store_.write([name, next = fetched->cursor, now](Db& db) {
+        store::meta::put_cursor(db, name, next, now);
+        store::meta::put(db, settle_key(name), "1");
+      });
     }();
   }
-  if (!results.empty() || fetched->items > 0) {
+  if (news) {
     entry.status.last_change = now;
-    std::size_t refused = 0;
-    for (const auto& row : results) refused += row.outcome == model::RowOutcome::rejected ? 1 : 0;
-    log::info(events::source_fetched, "Records read and applied",
-              {{"source", name}, {"rows", std::to_string(results.size())}, {"rejected", std::to_string(refused)}});
+    tell_rows(name, "Records read and applied", results);
     if (on_applied_) on_applied_();
   }
-  const auto finished = co_await entry.source->finish(fetched->cursor, results);
+  const auto finished = co_await settle_source(name, fetched->cursor, stored);
   if (!finished) co_return fail(finished.error());
-  co_return fetched->more;
+  co_return fetched->more&& moved_on(cursor, *fetched, results);
+}
+
+boost::asio::awaitable<core::Result<void>> Fetching::settle_source(std::string name, std::string cursor, bool stored) {
+  Entry& entry = entries_.at(name);
+  const auto finished = co_await entry.source->finish(std::move(cursor), entry.unsettled);
+  if (!finished && !is_final(finished.error())) co_return finished;
+  entry.unsettled.clear();
+  if (stored) {
+    co_await [&] { return store_.write([name](Db& db) { store::meta::put(db, settle_key(name), ""); }); }();
+  }
+  co_return finished;
 }
 
 boost::asio::awaitable<core::Result<std::size_t>> Fetching::rehearse(std::string name, RowsProgress progress,
@@ -192,6 +271,37 @@ boost::asio::awaitable<core::Result<PushDone>> Fetching::push(std::string name, 
   co_return done;
 }
 
+boost::asio::awaitable<core::Result<model::SourceReply>> Fetching::serve(std::string name, PushHandler handle) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end())
+    co_return fail(ErrorKind::not_found, "unknown_source", fmt::format("There is no source \"{}\".", name));
+  Entry& entry = found->second;
+  const auto gathering = batches_.gather(model::BatchCause::push, name, "source:" + name);
+  Intake::Run run(intake_, context_of(name, gathering, false), {});
+  std::exception_ptr trouble;
+  core::Result<model::SourceReply> reply;
+  try {
+    reply = co_await handle(run.sink());
+  } catch (...) {
+    trouble = std::current_exception();
+  }
+  const auto& results = run.results();
+  entry.status.rows += results.size();
+  if (!results.empty()) {
+    tell_rows(name, "Pushed records applied", results);
+    tell_refused(name, results);
+  }
+  (void)co_await batches_.settle(gathering, false);
+  if (trouble) std::rethrow_exception(trouble);
+  if (!results.empty() && on_applied_) on_applied_();
+  const std::string why = reply ? std::string() : reply.error().message;
+  if (!why.empty() && why != entry.route_trouble)
+    log::warning(events::source_failed, "A source cannot answer a request to its route",
+                 {{"source", name}, {"why", why}});
+  entry.route_trouble = why;
+  co_return reply;
+}
+
 core::Result<std::shared_ptr<model::Source>> Fetching::lend_exporter() {
   for (const std::string& name : order_) {
     Entry& entry = entries_.at(name);
@@ -215,7 +325,11 @@ std::string Fetching::taker_of(std::string_view kind) const {
 
 std::vector<SourceStatus> Fetching::status() const {
   std::vector<SourceStatus> all;
-  for (const std::string& name : order_) all.push_back(entries_.at(name).status);
+  for (const std::string& name : order_) {
+    const Entry& entry = entries_.at(name);
+    all.push_back(entry.status);
+    if (all.back().trouble.empty()) all.back().trouble = entry.route_trouble;
+  }
   return all;
 }
 

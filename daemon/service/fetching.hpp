@@ -1,7 +1,9 @@
 // Reads the sources: one loop for each source that can be fetched, and pushes that come through the control socket.
 //
 // fetch → intake (durable) → cursor durable → finish: the source settles its side only after everything it gave is in
-// the store. A crash anywhere reads the same records again, and the same records again change nothing.
+// the store. A crash anywhere reads the same records again, and the same records again change nothing. That the source
+// still has to settle its side is stored with the cursor: it is asked again, also after a restart, before it is read
+// on.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -31,9 +33,12 @@ struct SourceStatus {
   bool fetches = false;
   std::optional<Instant> last_read;
   std::optional<Instant> last_change;  // the last fetch that had records
-  std::string trouble;                 // why the last fetch failed
-  std::uint64_t rows = 0;              // since the start
+  std::string trouble;                 // why the last fetch failed, else the last request to its routes
+  std::uint64_t rows = 0;              // since the start, fetched and pushed
 };
+
+// Lets a source handle one request, its records going to the sink.
+using PushHandler = std::function<boost::asio::awaitable<core::Result<model::SourceReply>>(model::SourceSink)>;
 
 struct SyncDone {
   std::size_t rows = 0;
@@ -60,6 +65,9 @@ public:
   // does happens at once. [core-thread]
   boost::asio::awaitable<core::Result<PushDone>> push(std::string name, model::SourcePush push, IntakeContext context,
                                                       RowsProgress progress);
+  // One request to a path that the source's plugin serves: each is a batch, its records happen and leave a trace as
+  // those of a fetch. Throws what the store or `handle` throws. [core-thread]
+  boost::asio::awaitable<core::Result<model::SourceReply>> serve(std::string name, PushHandler handle);
   // The first source that can write exports, lent until the pointer is let go: one export at a time. Error codes
   // no_export_source, export_running. [core-thread]
   [[nodiscard]] core::Result<std::shared_ptr<model::Source>> lend_exporter();
@@ -75,6 +83,8 @@ private:
     model::Source* source = nullptr;
     std::unique_ptr<core::Wakeup> wakeup;
     SourceStatus status;
+    std::string route_trouble;                // why its last request failed
+    std::vector<model::RowResult> unsettled;  // of the fetch that finish() has not answered for
     bool busy = false;
     std::weak_ptr<model::Source> exporter;  // while it is lent
   };
@@ -83,6 +93,7 @@ private:
                                                         std::shared_ptr<Gathering> gathering, std::size_t* rows);
   boost::asio::awaitable<core::Result<std::size_t>> fetch_all(std::string name, RowsProgress progress,
                                                               std::shared_ptr<Gathering> gathering);
+  boost::asio::awaitable<core::Result<void>> settle_source(std::string name, std::string cursor, bool stored);
   boost::asio::awaitable<core::Result<std::size_t>> rehearse(std::string name, RowsProgress progress,
                                                              std::shared_ptr<Gathering> gathering);
 

@@ -75,8 +75,17 @@ private:
   const model::SourceRecord& record_;
 };
 
-bool has_control_character(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+// A list is as long as there are roles; a name has to go into the head of a mail.
+std::size_t most_octets(std::string_view field) {
+  if (field == "roles" || field == "authorised_companies") return 20'000;
+  if (field == "name" || field == "given_name" || field == "family_name") return model::max_name_octets;
+  return 1'000;
+}
+
+void check_length(std::string_view field, std::string_view value) {
+  if (const auto most = most_octets(field); value.size() > most)
+    throw Rejected{std::string(field), "too_long",
+                   fmt::format("The value is {} octets long; {} are allowed.", value.size(), most)};
 }
 
 std::vector<std::string> split_names(std::string_view text) {
@@ -101,11 +110,13 @@ void check_fields(const model::SourceRecord& record) {
     const bool own_field = name.starts_with("x_") || name == "version";
     if (!own_field && std::find(known_fields.begin(), known_fields.end(), name) == known_fields.end())
       throw Rejected{name, "unknown_field", fmt::format("\"{}\" is not a field of a user.", name)};
-    const bool is_list = name == "roles" || name == "authorised_companies";
-    if (value.size() > (is_list ? 20'000 : 1'000))
-      throw Rejected{name, "too_long",
-                     fmt::format("The value is longer than {} octets.", is_list ? "20,000" : "1,000")};
-    if (has_control_character(value)) throw Rejected{name, "control_character", "The value has a control character."};
+    if (name == "login_email" || name == "confirm_email") continue;  // a bad one is ignored, and the row counts
+    check_length(name, value);
+    if (const auto wrong = model::unprintable(value))
+      throw Rejected{name, "control_character",
+                     fmt::format("The value {}: control characters, line breaks and marks that turn the direction of "
+                                 "writing are not taken.",
+                                 *wrong)};
   }
 }
 
@@ -136,6 +147,7 @@ void take_user_fields(const Fields& fields, const Planner& planner, model::User&
     user.name = *name;
   } else if (is_made_of_both && !whole_name(user).empty()) {
     user.name = whole_name(user);
+    check_length("name", user.name);
   }
   take("department", user.department);
   take("alias", user.alias);
@@ -174,6 +186,17 @@ bool taken_by_another(Db& db, const std::string& canonical, const model::User& u
   if (!owner || *owner == user.key) return false;
   if (seen == nullptr || seen->left_old_email.empty()) return true;
   return !seen->left_old_email.contains(store::fold_user_id(store::users::get(db, *owner)->user_id));
+}
+
+// What an earlier row of the same dry run took away from its former owner stands in the store again.
+void give_up_address(Db& db, const model::User& user) {
+  const auto owner = store::users::owner_of_login_email(db, user.login_email_canonical);
+  if (!owner || *owner == user.key) return;
+  model::User former = store::users::get(db, *owner).value();
+  former.login_email.clear();
+  former.login_email_canonical.clear();
+  former.login_email_domain.clear();
+  store::users::update(db, former);
 }
 
 EmailChange take_login_email(Db& db, const Planner& planner, const Fields& fields, model::User& user,
@@ -279,14 +302,25 @@ void check_employment_template(const Planner& planner, const Fields& fields,
 }
 
 // PRODUCT §5: a re-hire enables the user again. Where the employment before still runs, the leaver rule decides.
-void come_back(Db& db, const Planner& planner, model::User& user, model::Employment& before, Instant now) {
+void come_back(Db& db, const Planner& planner, const Fields& fields, model::User& user, model::Employment& before,
+               Instant now) {
   const auto today = model::local_date(now, planner.policies().of(user.company).zone);
   const bool ended = before.end_date && *before.end_date < today;
-  if (user.enabled || !(ended || before.withdrawn)) return;
+  if (user.enabled || !(ended || before.withdrawn) || fields.flag("enabled") == false) return;
   user.enabled = true;
   if (before.withdrawn) return;
   before.over = true;
   store::employments::update(db, before);
+}
+
+// A start date that is about another employment than the one that is there, and not about the same one moved: that one
+// was taken back, or has begun and will have ended by then. A hire whose term is moved before it begins is one hire
+// (W5).
+bool is_another(const Planner& planner, const model::User& user, const model::Employment& employment,
+                model::CivilDate start, Instant now) {
+  if (employment.withdrawn) return start != employment.start_date;
+  const auto today = model::local_date(now, planner.policies().of(user.company).zone);
+  return employment.end_date && start > *employment.end_date && employment.start_date <= today;
 }
 
 struct EmploymentChange {
@@ -303,16 +337,16 @@ EmploymentChange take_employment(Db& db, Planner& planner, const Fields& fields,
   const bool end_present = fields.find("end_date") != nullptr;
   const auto in_review = fields.flag("in_review");
   const auto withdrawn = fields.flag("withdrawn");
-  const bool comes_back = start && employment &&
-                          ((employment->withdrawn && *start != employment->start_date) ||
-                           (employment->end_date && *start > *employment->end_date));
+  const bool comes_back = start && employment && is_another(planner, user, *employment, *start, now);
   const bool made_now = start && (!employment || comes_back);
   if (made_now) {
-    // What nobody has approved yet is not approved by another start date.
+    // What nobody has approved yet, or was taken back, is not approved by another start date.
     const bool unapproved = comes_back && (employment->review == model::ReviewState::pending ||
-                                           employment->review == model::ReviewState::rejected);
-    const std::string same_template = unapproved ? employment->employment_template : std::string();
-    if (comes_back) come_back(db, planner, user, *employment, now);
+                                           employment->review == model::ReviewState::rejected ||
+                                           (employment->withdrawn && !employment->flow.empty()));
+    const bool same_hire = unapproved || (comes_back && employment->withdrawn);
+    const std::string same_template = same_hire ? employment->employment_template : std::string();
+    if (comes_back) come_back(db, planner, fields, user, *employment, now);
     model::Employment made;
     made.key = planner.new_id();
     made.user = user.key;
@@ -326,7 +360,7 @@ EmploymentChange take_employment(Db& db, Planner& planner, const Fields& fields,
     note_entered_by(made, actor);
     employment = made;
   } else if (!employment) {
-    if (end || in_review.value_or(false) || withdrawn.value_or(false))
+    if (end || in_review.value_or(false) || withdrawn.value_or(false) || fields.given("employment_template"))
       throw Rejected{"start_date", "start_date_missing", "There is no employment to change: give its start_date."};
     return {};
   }
@@ -340,7 +374,11 @@ EmploymentChange take_employment(Db& db, Planner& planner, const Fields& fields,
     e.employment_template = *text;
   if (withdrawn) e.withdrawn = *withdrawn;
   if (!made_now && e.employment_template != before.employment_template) {
-    if (change_flow(planner.policies(), e, in_review.value_or(false))) note_entered_by(e, actor);
+    if (change_flow(planner.policies(), e, in_review.value_or(false))) {
+      // What was approved in the flow before says nothing in this one.
+      (void)store::employments::take_back_approvals(db, e.key);
+      note_entered_by(e, actor);
+    }
   } else if (!made_now && in_review.value_or(false) && e.flow.empty() && e.hire_open) {
     enter_review(planner.policies(), e, true);
     note_entered_by(e, actor);
@@ -446,6 +484,17 @@ void plan_again_for_new_email(Db& db, const Id& user, Ask& ask) {
   store::employments::update(db, *jobs.in_force);
 }
 
+// An address where there was none is no change of one; but where two people must see a hire, one alone does not choose
+// where her mail goes. What the person types herself is no colleague's act.
+bool asks_about_address(Db& db, const Planner& planner, const model::User& before, const IntakeContext& context) {
+  if (!before.login_email_canonical.empty()) return true;
+  if (context.by_herself) return false;
+  const auto jobs = store::employments::current(db, before.key);
+  return std::ranges::any_of(std::array{jobs.in_force, jobs.following}, [&](const auto& job) {
+    return job && !job->flow.empty() && planner.policies().flows().of(job->flow).four_eyes;
+  });
+}
+
 // What somebody approved is not what it was: asked again.
 void ask_reviews_again(Db& db, Planner& planner, const model::User& user, bool address_changed,
                        const std::optional<Id>& start_moved, const std::string& actor, Instant now) {
@@ -459,6 +508,16 @@ void ask_reviews_again(Db& db, Planner& planner, const model::User& user, bool a
       ask_again(db, planner, user, *job, actor, model::reason::start_date_changed, now);
 }
 
+RowResult repeated(const model::SourceRecord& record, const std::string& user_id, const std::string& column) {
+  return {.line = record.line,
+          .user = user_id,
+          .outcome = RowOutcome::ignored,
+          .reason = "duplicate_in_file",
+          .applied = RowOutcome::unchanged,
+          .column = column,
+          .message = fmt::format("An earlier row has the same {}; the first one counts.", column)};
+}
+
 RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& record, const IntakeContext& context,
                        Instant now, RowsSeen* seen) {
   RowResult result;
@@ -469,6 +528,9 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
   if (result.user.size() > 100) throw Rejected{"user_id", "too_long", "A user_id has at most 100 octets."};
 
   std::optional<model::User> present = present_user(db, fields);
+  if (present && seen != nullptr && result.user.empty() &&
+      !seen->user_ids.insert(store::fold_user_id(present->user_id)).second)
+    return repeated(record, present->user_id, "external_ref");
   model::User user = present.value_or(model::User{});
   if (!present) {
     user.key = planner.new_id();
@@ -499,15 +561,22 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
   }
   keep_leaver_disabled(planner, present, employment, user, now);
   const bool user_changed = !present || !(user == *present);
+  // Who changed anything of a hire that others are to look at does not approve it alone (four eyes).
+  if (present && employment && employment->review == model::ReviewState::pending && (user_changed || job.changed)) {
+    note_entered_by(*employment, context.actor);
+    job.changed = job.changed || !(employment == employment_before);
+  }
   if (user_changed) {
     user.source = context.source;
     user.updated_at = now;
   }
+  if (context.dry_run && email.changed) give_up_address(db, user);
   if (!present) {
     store::users::insert(db, user);
   } else if (user_changed) {
     store::users::update(db, user);
   }
+  if (present && present->enabled && !user.enabled) cancel_sign_in_mail(db, user.key);
   if (job.made) {
     store::employments::insert(db, *employment);
   } else if (job.changed) {
@@ -520,8 +589,7 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
     Ask ask{.gathering = context.gathering.get()};
     if (present && email.changed && planner.supersede_for_new_email(db, user.key, context.actor, now))
       plan_again_for_new_email(db, user.key, ask);
-    // An address where there was none is no change of one.
-    const bool address_changed = present && email.changed && !present->login_email_canonical.empty();
+    const bool address_changed = present && email.changed && asks_about_address(db, planner, *present, context);
     ask_reviews_again(db, planner, user, address_changed,
                       job.start_moved ? std::optional(employment->key) : std::nullopt, context.actor, now);
     if (job.changed && !job.made) (void)settle_review(db, planner, user, *employment, context.actor, now);
@@ -627,18 +695,11 @@ boost::asio::awaitable<std::vector<RowResult>> Intake::apply_chunk(std::vector<m
         for (auto& [name, value] : record.fields) value = model::tidied(value);
         const auto user_id = Fields(record).given("user_id");
         const auto reference = Fields(record).given("external_ref");
-        const bool repeated = user_id     ? !seen->user_ids.insert(store::fold_user_id(*user_id)).second
-                              : reference ? !seen->references.insert(*reference).second
-                                          : false;
-        if (repeated) {
-          const std::string column = user_id ? "user_id" : "external_ref";
-          results.push_back({.line = record.line,
-                             .user = user_id.value_or(""),
-                             .outcome = RowOutcome::ignored,
-                             .reason = "duplicate_in_file",
-                             .applied = RowOutcome::unchanged,
-                             .column = column,
-                             .message = fmt::format("An earlier row has the same {}; the first one counts.", column)});
+        const bool before = user_id     ? !seen->user_ids.insert(store::fold_user_id(*user_id)).second
+                            : reference ? !seen->references.insert(*reference).second
+                                        : false;
+        if (before) {
+          results.push_back(repeated(record, user_id.value_or(""), user_id ? "user_id" : "external_ref"));
           continue;
         }
         results.push_back(apply(db, *planner, record, context, now, seen.get()));

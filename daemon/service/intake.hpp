@@ -31,7 +31,8 @@ struct IntakeContext {
   std::function<void(Db&, const model::RowResult&)> look_back = {};
   // Of a run of many rows: keeps back what would go out at once, and withdrawals of people who wait, until its end.
   std::shared_ptr<Gathering> gathering = {};
-  bool at_once = false;  // a look at the future: each row as if it were alone
+  bool by_herself = false;  // typed by the person whom it is about
+  bool at_once = false;     // a look at the future: each row as if it were alone
   // Told about how many rows will come, where the source knows it. [core-thread]
   std::function<void(std::int64_t rows)> expect = {};
 };

@@ -108,7 +108,9 @@ LinkView Links::view(Db& db, const model::Invitation& invitation, Instant now) c
   if (view.state == LinkState::open) {
     // Without an outcome yet the shortest promise is made: as if the mail were accepted now, at its release.
     const Instant from = invitation.accepted_at.value_or(invitation.released_at.value_or(now));
-    view.last_day = model::link_last_day(from, policy.zone, policy.valid_days);
+    // Its end was fixed when the mail was accepted, whatever zone or days hold by now.
+    view.last_day = invitation.ends_at ? model::last_whole_day(*invitation.ends_at, policy.zone)
+                                       : model::link_last_day(from, policy.zone, policy.valid_days);
     view.form_proof = proof_of(invitation, now);
   }
   if (view.state == LinkState::superseded) {

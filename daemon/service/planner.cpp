@@ -61,6 +61,10 @@ Loaded jobs_and_offer(Db& db, model::User user) {
   if (const auto& reviewed = under_review(loaded); reviewed && reviewed->review == model::ReviewState::pending)
     loaded.approvals = store::employments::approvals(db, reviewed->key);
   loaded.invitation = store::invitations::newest(db, key);
+  if (loaded.invitation && loaded.invitation->state == InvitationState::verified) {
+    for (model::ProviderTask& task : store::tasks::of_user(db, key))
+      if (task.kind == model::ProviderTaskKind::ensure_account) loaded.account_task = std::move(task);
+  }
   loaded.leaving_batch = store::batches::leaving_in(db, key);
   return loaded;
 }
@@ -108,6 +112,7 @@ model::Facts Planner::facts(const Loaded& loaded, Instant now, bool asked) const
           .invitation = loaded.invitation ? &*loaded.invitation : nullptr,
           .delivery = loaded.delivery ? &*loaded.delivery : nullptr,
           .sign_in_mail = loaded.sign_in_mail ? &*loaded.sign_in_mail : nullptr,
+          .account_task = loaded.account_task ? &*loaded.account_task : nullptr,
           .domain_verified = loaded.domain_verified,
           .policy = policies_->of(loaded.user.company),
           .now = now,
@@ -151,7 +156,7 @@ Applied Planner::apply(Db& db, const Id& user, const std::string& actor, Instant
       park_in_review(work);
       break;
     case Action::connect:
-      if (applied.decision.at <= now) {
+      if (applied.decision.at <= now || (work.open() && loaded->invitation->state == InvitationState::verified)) {
         connect(work);
       } else {
         schedule(work, applied.decision.due.value());

@@ -37,7 +37,8 @@ struct Loaded {
   std::optional<model::Employment> next;  // the employment that follows
   std::optional<model::Invitation> invitation;
   std::optional<model::Delivery> delivery;
-  std::optional<model::Delivery> sign_in_mail;  // of a connected user
+  std::optional<model::Delivery> sign_in_mail;      // of a connected user
+  std::optional<model::ProviderTask> account_task;  // of somebody who confirmed and is not connected yet
   bool domain_verified = false;
   std::vector<model::StepApproval> approvals;  // of what is under_review()
   std::optional<Id> leaving_batch;             // in which a withdrawal or disabling waits for a person

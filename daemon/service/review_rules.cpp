@@ -32,11 +32,9 @@ bool change_flow(const model::Policies& policies, Employment& employment, bool r
   const bool asked = review_asked || employment.flow == model::ReviewFlows::default_name;
   const std::string flow = flow_for(policies, employment.employment_template, asked);
   if (flow == employment.flow) return false;
-  // Four eyes are not got around by another template: such a review is approved or rejected.
+  // Four eyes are not got around by another template: such a review is approved or rejected, and then stays its own.
   const bool two_people = !flow.empty() && policies.flows().of(flow).four_eyes;
-  if (employment.review == ReviewState::pending && !employment.flow.empty() &&
-      policies.flows().of(employment.flow).four_eyes && !two_people)
-    return false;
+  if (!employment.flow.empty() && policies.flows().of(employment.flow).four_eyes && !two_people) return false;
   enter_review(policies, employment, asked);
   return true;
 }
@@ -53,7 +51,8 @@ bool entered_by(const Employment& employment, const std::string& actor) {
 
 void ask_again(Db& db, Planner& planner, const model::User& user, Employment& employment, const std::string& actor,
                std::string_view reason, Instant now) {
-  if (employment.flow.empty() || !employment.hire_open || employment.withdrawn) return;
+  // Also while it is withdrawn: it may come back.
+  if (employment.flow.empty() || !employment.hire_open) return;
   if (employment.review != ReviewState::pending && employment.review != ReviewState::approved) return;
   note_entered_by(employment, actor);
   const bool was_approved = employment.review == ReviewState::approved;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/events.hpp"
 #include "core/log.hpp"
 #include "service/looper.hpp"
@@ -29,6 +31,18 @@ bool release_one(Db& db, Planner& planner, const store::invitations::Due& row, G
     store::invitations::set_held(db, row.key, "internal_error");
     return true;
   }
+}
+
+// Those that are due longest, of all zones.
+std::vector<store::invitations::Due> earliest_due(Db& db, const std::vector<std::string>& zones, Instant now) {
+  std::vector<store::invitations::Due> all;
+  for (const std::string& zone : zones) {
+    auto there = store::invitations::due(db, zone, model::due_key_now(now, zone), chunk);
+    all.insert(all.end(), there.begin(), there.end());
+  }
+  std::ranges::stable_sort(all, {}, &store::invitations::Due::due_key);
+  if (all.size() > chunk) all.resize(chunk);
+  return all;
 }
 
 // Everything of a policy that a plan depends on.
@@ -110,24 +124,22 @@ boost::asio::awaitable<Scheduler::Due> Scheduler::look() {
 
 boost::asio::awaitable<std::size_t> Scheduler::release_due(std::vector<std::string> zones,
                                                            std::shared_ptr<Gathering> gathering) {
+  // One moment for the whole pass: of what is queued in it, the earliest start goes first (W11).
+  const Instant now = clock_.now();
   std::size_t released = 0;
-  for (const std::string& zone : zones) {
-    while (true) {
-      const Instant now = clock_.now();
-      const std::int64_t until = model::due_key_now(now, zone);
-      const std::size_t moved = co_await [&] {
-        return store_.write([planner = planner_, gathering, zone, until, now](Db& db) {
-          std::size_t count = 0;
-          for (const auto& row : store::invitations::due(db, zone, until, chunk)) {
-            if (release_one(db, *planner, row, gathering.get(), now)) ++count;
-          }
-          return count;
-        });
-      }();
-      released += moved;
-      if (moved > 0 && on_released_) on_released_();
-      if (moved < chunk) break;
-    }
+  while (true) {
+    const std::size_t moved = co_await [&] {
+      return store_.write([planner = planner_, gathering, zones, now](Db& db) {
+        std::size_t count = 0;
+        for (const auto& row : earliest_due(db, zones, now)) {
+          if (release_one(db, *planner, row, gathering.get(), now)) ++count;
+        }
+        return count;
+      });
+    }();
+    released += moved;
+    if (moved > 0 && on_released_) on_released_();
+    if (moved < chunk) break;
   }
   co_return released;
 }

@@ -242,7 +242,7 @@ SelfServiceView SelfService::take(Db& db, const model::SelfServicePage& page, co
   record.fields = {
       {"user_id", loaded.user.user_id}, {"login_email", typed.email}, {"confirm_email", typed.confirm_email}};
   // The person corrects one field: whose record it is does not change by that.
-  const IntakeContext context{.source = loaded.user.source, .actor = self_service_actor};
+  const IntakeContext context{.source = loaded.user.source, .actor = self_service_actor, .by_herself = true};
   const auto row = Intake::apply(db, *planner_, record, context, now);
   if (const auto fault = fault_of(row); fault != AddressFault::none) return refuse(fault);
   const Applied applied = planner_->apply(db, page.user, self_service_actor, now,

@@ -99,17 +99,16 @@ boost::asio::awaitable<std::size_t> Sweep::hand_over() {
   const Instant now = clock_.now();
   // No zone is more than a day ahead of UTC; each is looked at in its own zone.
   const auto before = model::add_days(model::CivilDate{std::chrono::floor<std::chrono::days>(now)}, 1);
+  constexpr std::size_t rows = 2'000;  // below 5 ms
   std::size_t total = 0;
-  std::optional<Id> after;
+  std::optional<store::employments::EndPlace> behind;
   do {
     const auto ended = co_await [&] {
-      return store_.read([after, before](Db& db) { return store::employments::to_end(db, before, after, chunk); });
+      return store_.read([behind, before](Db& db) { return store::employments::to_end(db, before, behind, rows); });
     }();
-    std::vector<Id> users;
-    for (const model::Employment& employment : ended) users.push_back(employment.user);
-    if (!users.empty())
+    if (!ended.users.empty())
       total += co_await [&] {
-        return store_.write([planner = planner_, users, now](Db& db) {
+        return store_.write([planner = planner_, users = ended.users, now](Db& db) {
           return static_cast<std::size_t>(std::count_if(users.begin(), users.end(), [&](const Id& user) {
             if (!make_way(db, *planner, user, now)) return false;
             planner->apply(db, user, "daemon", now);
@@ -117,8 +116,8 @@ boost::asio::awaitable<std::size_t> Sweep::hand_over() {
           }));
         });
       }();
-    after = ended.size() == chunk ? std::optional(ended.back().key) : std::nullopt;
-  } while (after);
+    behind = ended.last;
+  } while (behind);
   co_return total;
 }
 
@@ -263,7 +262,7 @@ bool make_way(Db& db, const Planner& planner, const Id& user, Instant now) {
 }
 
 // "Your sign-in is ready" is not true any more, if it has not gone out yet.
-static void cancel_sign_in_mail(Db& db, const Id& user) {
+void cancel_sign_in_mail(Db& db, const Id& user) {
   if (const auto newest = store::invitations::newest(db, user))
     (void)store::deliveries::cancel(db, newest->key, model::DeliveryKind::sign_in_ready);
 }

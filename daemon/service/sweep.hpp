@@ -48,6 +48,8 @@ private:
 
 // The employment in force has ended and the next one follows without a gap: it is over. True if so; decide again then.
 bool make_way(Db& db, const Planner& planner, const Id& user, Instant now);
+// "Your sign-in is ready" is not sent any more, if it has not gone out yet.
+void cancel_sign_in_mail(Db& db, const Id& user);
 // What disabling means, by hand and by the sweep (W10). `disconnect`: the provider is told, too.
 void disable_user(Db& db, Planner& planner, const Id& user, bool disconnect, std::string_view reason,
                   const std::string& actor, Instant now);

@@ -151,8 +151,9 @@ std::vector<model::Batch> empty_held(Db& db) {
   constexpr std::size_t most_held = 1'000;
   auto held = in_state(db, model::BatchState::held, most_held);
   std::erase_if(held, [&](const model::Batch& batch) {
-    return db.integer("SELECT 1 FROM batch_items INDEXED BY batch_items_open WHERE batch = ? AND outcome = '' LIMIT 1",
-                      batch.key)
+    return db
+        .integer("SELECT 1 FROM batch_items INDEXED BY batch_items_open WHERE batch = ? AND outcome = '' LIMIT 1",
+                 batch.key)
         .has_value();
   });
   return held;
@@ -198,7 +199,14 @@ namespace pace {
 
 Instant take(Db& db, std::string_view company, Instant now, core::Milliseconds step) {
   const auto free = db.integer("SELECT next_free FROM pace WHERE company = ?", company);
-  const Instant slot = std::max(now, Instant{core::Milliseconds{free.value_or(0)}});
+  Instant slot = std::max(now, Instant{core::Milliseconds{free.value_or(0)}});
+  // Those who had the places ahead may all have been cancelled since.
+  if (slot - step > now &&
+      !db.integer("SELECT 1 FROM deliveries d INDEXED BY deliveries_open JOIN users u ON u.key = "
+                  "d.user WHERE d.state IN ('queued', 'deferred', 'uncertain') AND d.next_at IS NOT "
+                  "NULL AND d.next_at > ?1 AND d.attempts = 0 AND u.company = ?2 LIMIT 1",
+                  now, company))
+    slot = now;
   db.run(
       "INSERT INTO pace (company, next_free) VALUES (?,?) ON CONFLICT (company) DO UPDATE SET next_free = "
       "excluded.next_free",

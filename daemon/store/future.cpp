@@ -34,7 +34,8 @@ std::vector<Row> connecting(Db& db, const Place& behind, std::size_t limit) {
 
 std::vector<Row> under_way(Db& db, const Place& behind, std::size_t limit) {
   return rows_of(
-      db.prepare("SELECT 0, 0, key, user FROM deliveries WHERE state = 'claimed' AND key > ?1 ORDER BY key LIMIT ?2",
+      db.prepare("SELECT 0, 0, key, user FROM deliveries INDEXED BY deliveries_claimed WHERE state = 'claimed' AND key "
+                 "> ?1 ORDER BY key LIMIT ?2",
                  key_behind(behind), most(limit)));
 }
 

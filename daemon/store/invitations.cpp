@@ -149,10 +149,14 @@ std::vector<std::string> due_zones(Db& db) {
 }
 
 std::vector<Due> due(Db& db, std::string_view zone, std::int64_t due_key_at_most, std::size_t limit) {
-  return keys(db.prepare(
-      "SELECT key, user FROM invitations WHERE state = 'scheduled' AND held_reason = '' AND due_zone = ?1 AND "
+  std::vector<Due> rows;
+  auto& q = db.prepare(
+      "SELECT key, user, due_key FROM invitations WHERE state = 'scheduled' AND held_reason = '' AND due_zone = ?1 AND "
       "due_key <= ?2 ORDER BY due_key, key LIMIT ?3",
-      zone, due_key_at_most, static_cast<std::int64_t>(limit)));
+      zone, due_key_at_most, static_cast<std::int64_t>(limit));
+  while (q.executeStep()) rows.push_back({id_at(q, 0), id_at(q, 1), q.getColumn(2).getInt64()});
+  q.reset();
+  return rows;
 }
 
 std::size_t count_due(Db& db, std::string_view zone, std::int64_t due_key_at_most, std::size_t limit) {

@@ -42,6 +42,7 @@ void set_held(Db& db, const Id& key, std::string_view reason);  // empty: not he
 struct Due {
   Id key;
   Id user;
+  std::int64_t due_key = 0;  // of due() alone: the date and hour on the clock there
 };
 [[nodiscard]] std::vector<std::string> due_zones(Db& db);
 [[nodiscard]] std::vector<Due> due(Db& db, std::string_view zone, std::int64_t due_key_at_most, std::size_t limit);

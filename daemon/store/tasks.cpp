@@ -19,7 +19,19 @@ std::vector<model::ProviderTask> rows_of(SQLite::Statement& q) {
 }
 }  // namespace
 
+namespace {
+// No account is made before the old one is gone: what is asked for now tries that again, refused or not.
+void hasten_removal(Db& db, const Id& user, model::ProviderTaskKind asked, Instant at) {
+  if (asked != model::ProviderTaskKind::ensure_account) return;
+  db.run(
+      "UPDATE provider_tasks SET next_at = ?2 WHERE user = ?1 AND kind = 'remove_connection' AND (next_at IS NULL OR "
+      "next_at > ?2)",
+      user, at);
+}
+}  // namespace
+
 void put(Db& db, const model::ProviderTask& t) {
+  if (t.next_at) hasten_removal(db, t.user, t.kind, *t.next_at);
   db.run(
       "INSERT INTO provider_tasks (key, user, invitation, kind, failures, next_at, detail, actor, created_at) VALUES "
       "(?,?,?,?,0,?,'',?,?) "
@@ -66,6 +78,7 @@ void postpone(Db& db, const Id& key, std::optional<Instant> next, std::string_vi
 }
 
 void move_up(Db& db, const Id& user, model::ProviderTaskKind kind, Instant at) {
+  hasten_removal(db, user, kind, at);
   db.run("UPDATE provider_tasks SET next_at = ?3 WHERE user = ?1 AND kind = ?2", user, model::to_text(kind), at);
 }
 

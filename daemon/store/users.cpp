@@ -330,9 +330,10 @@ std::optional<Employment> get(Db& db, const Id& key) {
 }
 
 std::vector<Employment> open_hires(Db& db, const std::optional<Id>& after, std::size_t limit) {
-  static const std::string sql =
-      fmt::format("SELECT {} FROM employments WHERE hire_open = 1 AND withdrawn = 0 AND key > ?1 ORDER BY key LIMIT ?2",
-                  select_employment);
+  static const std::string sql = fmt::format(
+      "SELECT {} FROM employments INDEXED BY employments_open_hires WHERE hire_open = 1 AND withdrawn = 0 AND "
+      "key > ?1 ORDER BY key LIMIT ?2",
+      select_employment);
   return collect<Employment>(db.prepare(sql, after.value_or(Id{}), static_cast<std::int64_t>(limit)), employment_of);
 }
 
@@ -349,24 +350,37 @@ std::optional<Employment> latest(Db& db, const Id& user) {
 }
 
 namespace {
-// Another one follows, whose turn has not come yet.
+// The ends that the index lists, and whether another employment follows, whose turn has not come yet.
+constexpr std::string_view listed = "withdrawn = 0 AND over = 0 AND end_date IS NOT NULL";
 constexpr std::string_view followed =
-    "withdrawn = 0 AND over = 0 AND end_date IS NOT NULL AND EXISTS (SELECT 1 FROM employments n WHERE n.user = e.user "
-    "AND n.withdrawn = 0 AND n.over = 0 AND n.start_date > e.start_date)";
+    "EXISTS (SELECT 1 FROM employments n WHERE n.user = e.user AND n.withdrawn = 0 AND n.over = 0 AND "
+    "n.start_date > e.start_date)";
 }  // namespace
 
-std::vector<Employment> to_end(Db& db, model::CivilDate before, const std::optional<Id>& after, std::size_t limit) {
-  static const std::string sql =
-      fmt::format("SELECT {} FROM employments e WHERE {} AND end_date < ?1 AND key > ?2 ORDER BY key LIMIT ?3",
-                  select_employment, followed);
-  return collect<Employment>(
-      db.prepare(sql, model::date_key(before), after.value_or(Id{}), static_cast<std::int64_t>(limit)), employment_of);
+Ended to_end(Db& db, model::CivilDate before, const std::optional<EndPlace>& behind, std::size_t rows) {
+  static const std::string sql = fmt::format(
+      "SELECT end_date, key, user, {} FROM employments e INDEXED BY employments_to_end WHERE {} AND end_date "
+      "< ?1 AND (end_date, key) > (?2, ?3) ORDER BY end_date, key LIMIT ?4",
+      followed, listed);
+  Ended found;
+  std::size_t read = 0;
+  auto& q = db.prepare(sql, model::date_key(before), behind ? behind->end_date : 0, behind ? behind->key : Id{},
+                       static_cast<std::int64_t>(rows));
+  while (q.executeStep()) {
+    ++read;
+    found.last = EndPlace{q.getColumn(0).getInt(), id_at(q, 1)};
+    if (q.getColumn(3).getInt() != 0) found.users.push_back(id_at(q, 2));
+  }
+  q.reset();
+  if (read < rows) found.last.reset();
+  return found;
 }
 
 std::vector<Employment> ending(Db& db, model::CivilDate from, model::CivilDate to) {
-  static const std::string sql =
-      fmt::format("SELECT {} FROM employments e INDEXED BY employments_to_end WHERE {} AND end_date BETWEEN ?1 AND ?2",
-                  select_employment, followed);
+  static const std::string sql = fmt::format(
+      "SELECT {} FROM employments e INDEXED BY employments_to_end WHERE {} AND {} AND end_date BETWEEN ?1 AND "
+      "?2",
+      select_employment, listed, followed);
   return collect<Employment>(db.prepare(sql, model::date_key(from), model::date_key(to)), employment_of);
 }
 

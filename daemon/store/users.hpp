@@ -62,9 +62,17 @@ struct Current {
 // One that is not withdrawn.
 [[nodiscard]] std::optional<Employment> starting_on(Db& db, const Id& user, model::CivilDate start);
 [[nodiscard]] std::optional<Employment> latest(Db& db, const Id& user);
-// Those that ended before a date and have another one after them, in key order.
-[[nodiscard]] std::vector<Employment> to_end(Db& db, model::CivilDate before, const std::optional<Id>& after,
-                                             std::size_t limit);
+// Whose employment ended before a date and has another one after it: among so many rows, ordered by end, behind a
+// place.
+struct EndPlace {
+  std::int32_t end_date = 0;
+  Id key;
+};
+struct Ended {
+  std::vector<Id> users;
+  std::optional<EndPlace> last;  // where to look on; nothing: there are no more rows
+};
+[[nodiscard]] Ended to_end(Db& db, model::CivilDate before, const std::optional<EndPlace>& behind, std::size_t rows);
 // Those that end from a date to another and have another one after them.
 [[nodiscard]] std::vector<Employment> ending(Db& db, model::CivilDate from, model::CivilDate to);
 // Those whose users are disabled until they begin, in key order.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/algorithm/string/predicate.hpp>
+#include <boost/asio/ip/address.hpp>
 
 #include "core/events.hpp"
 #include "core/log.hpp"
@@ -65,7 +66,35 @@ core::HttpServerLimits limits_of(const Settings& settings) {
   core::HttpServerLimits limits;
   // Behind a proxy everybody comes from one address; the proxy keeps the peace then.
   if (settings.client_address != ClientAddress::connection) limits.connections_per_peer = limits.connections;
+  if (settings.plugin_path)
+    limits.body_bytes_for = [is_plugins = settings.plugin_path, ours = limits.body_bytes](const HttpRequest& head) {
+      return is_plugins(head.path) ? plugin_body_bytes : ours;
+    };
   return limits;
+}
+
+// The address of "192.0.2.7", "192.0.2.7:4711", "[2001:db8::1]:4711" or "2001:db8::1"; nothing for other texts.
+std::optional<boost::asio::ip::address> address_of(std::string_view text) {
+  if (text.starts_with('[')) {
+    text = text.substr(1, text.find(']') == std::string_view::npos ? 0 : text.find(']') - 1);
+  } else if (std::count(text.begin(), text.end(), ':') == 1) {
+    text = text.substr(0, text.find(':'));
+  }
+  boost::system::error_code error;
+  auto address = boost::asio::ip::make_address(std::string(text), error);
+  if (error) return std::nullopt;
+  if (address.is_v6() && address.to_v6().is_v4_mapped())
+    return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6());
+  return address;
+}
+
+// One household or server has a whole /64 of IPv6, and could otherwise come as 2^64 clients.
+std::string rate_key(const std::string& client) {
+  const auto address = address_of(client);
+  if (!address || address->is_v4()) return address ? address->to_string() : client;
+  auto bytes = address->to_v6().to_bytes();
+  std::fill(bytes.begin() + 8, bytes.end(), static_cast<unsigned char>(0));
+  return boost::asio::ip::make_address_v6(bytes).to_string() + "/64";
 }
 
 PageAsk asked(const HttpRequest& request) {
@@ -84,6 +113,21 @@ std::string origin_of(const std::string& url) {
 }
 
 }  // namespace
+
+HttpResponse plugin_answer(const core::Result<model::SourceReply>& reply) {
+  HttpResponse response;
+  response.headers = {{"Cache-Control", "no-store"}};
+  if (!reply) {
+    response.status = 503;
+    response.headers.emplace_back("Content-Type", "text/plain; charset=utf-8");
+    response.body = "The source cannot answer now.\n";
+    return response;
+  }
+  response.status = reply->status;
+  if (!reply->content_type.empty()) response.headers.emplace_back("Content-Type", reply->content_type);
+  response.body = reply->body;
+  return response;
+}
 
 Server::Server(boost::asio::any_io_executor executor, core::Clock& clock, service::Links& links,
                service::SelfService& self_service, std::shared_ptr<const render::Templates> templates,
@@ -120,9 +164,11 @@ std::string Server::client_of(const HttpRequest& request) const {
       if (name == "x-forwarded-for") header = value;
     }
     header = header.substr(header.rfind(',') == std::string_view::npos ? 0 : header.rfind(',') + 1);
-    while (!header.empty() && header.front() == ' ') header.remove_prefix(1);
   }
-  return header.empty() || header.size() > 64 ? request.peer.address : std::string(header);
+  while (!header.empty() && header.front() == ' ') header.remove_prefix(1);
+  while (!header.empty() && header.back() == ' ') header.remove_suffix(1);
+  if (const auto address = address_of(header)) return address->to_string();
+  return request.peer.address;
 }
 
 bool Server::from_our_form(const HttpRequest& request, const std::string& client) const {
@@ -188,9 +234,10 @@ awaitable<HttpResponse> Server::answer(HttpRequest request) {
   if (link || request.path.starts_with(self_service_prefix)) {
     const std::string client = client_of(request);
     // An office, or everybody behind a proxy that names nobody, is one address: what is scarce is scarce for each link.
-    const std::string at_link = client + request.path.substr(0, longest_link);
+    const std::string key = rate_key(client);
+    const std::string at_link = key + request.path.substr(0, longest_link);
     const auto now = clock_.monotonic();
-    if (!visits_.take(client, now) || !pages_.take(at_link, now) ||
+    if (!visits_.take(key, now) || !pages_.take(at_link, now) ||
         (request.method == "POST" && !posts_.take(at_link, now)))
       co_return show(plain_page(429, render::TooManyRequestsPage{}, policies_, ask));
     std::string token = request.path.substr(link ? link_prefix.size() : self_service_prefix.size());

@@ -8,13 +8,17 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/http_server.hpp"
+#include "core/result.hpp"
 #include "model/policy.hpp"
+#include "model/ports.hpp"
 #include "render/templates.hpp"
 #include "service/links.hpp"
 #include "service/self_service.hpp"
@@ -29,7 +33,14 @@ enum class ClientAddress : std::uint8_t { connection, x_real_ip, x_forwarded_for
 struct Settings {
   std::string base_url;  // "https://invite.example.com"
   ClientAddress client_address = ClientAddress::connection;
+  // A path below a prefix that a plugin registered: its requests may carry up to plugin_body_bytes. May be empty.
+  std::function<bool(std::string_view path)> plugin_path = {};
 };
+
+inline constexpr std::uint64_t plugin_body_bytes = std::uint64_t{1} << 20;
+
+// What a client of a plugin's route sees; 503 for an error.
+[[nodiscard]] core::HttpResponse plugin_answer(const core::Result<model::SourceReply>& reply);
 
 // Answers a request under a prefix that a plugin registered; nothing if no plugin wants this path.
 using PluginRoutes = std::function<std::optional<boost::asio::awaitable<core::HttpResponse>>(const core::HttpRequest&)>;

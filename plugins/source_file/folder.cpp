@@ -106,13 +106,26 @@ Descriptor::~Descriptor() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-bool is_wanted(std::string_view name) {
-  if (name.size() < 5 || name.front() == '.' || name[name.size() - 4] != '.') return false;
-  std::string ending(name.substr(name.size() - 3));
+// In lower case, without the dot; empty for hidden files.
+std::string ending_of(std::string_view name) {
+  const auto dot = name.rfind('.');
+  if (dot == std::string_view::npos || name.front() == '.') return {};
+  std::string ending(name.substr(dot + 1));
   for (char& c : ending) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
+  return ending;
+}
+
+bool is_wanted(std::string_view name) {
+  const std::string ending = ending_of(name);
   return ending == "csv" || ending == "txt" || ending == "tsv";
+}
+
+// Somebody means it to be read.
+bool is_sheet(std::string_view name) {
+  const std::string ending = ending_of(name);
+  return ending == "xlsx" || ending == "xlsm" || ending == "xls" || ending == "ods";
 }
 
 std::string stamped(std::string_view name, std::int64_t now_ms) {
@@ -308,6 +321,10 @@ Look Folder::look() {
   while (const dirent* entry = ::readdir(listing)) {
     const std::string name = entry->d_name;
     struct stat kind{};
+    if (is_sheet(name)) {
+      there.insert(name);
+      say_once(name, "it is a spreadsheet; save it as CSV and put that here");
+    }
     if (!is_wanted(name) || ::fstatat(folder, name.c_str(), &kind, AT_SYMLINK_NOFOLLOW) != 0) continue;
     there.insert(name);
     const auto identity = acceptable(name, kind, shelves.owner);

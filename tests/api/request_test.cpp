@@ -122,6 +122,20 @@ TEST_CASE("each way to be wrong is named with its place") {
   CHECK(problems("domain.add", {}, R"({"name":"a.example","method":"mail"})") == "/method not_a_choice");
 }
 
+TEST_CASE("what is said twice is refused, not guessed") {
+  for (const auto* second : {"true", "false"})
+    CHECK(problems("user.disable", {{"dry_run", "true"}, {"dry_run", second}}, "") == "query:dry_run repeated");
+  CHECK(problems("user.add", {}, R"({"user_id":"14","user_id":"15"})") == "/user_id repeated");
+  CHECK(problems("user.add", {}, R"({"user_id":"14","\u0075ser_id":"14"})") == "/user_id repeated");
+  CHECK(problems("plan.create", {}, R"({"kind":"send-verification","filter":{"company":"a","company":"b"}})") ==
+        "/filter/company repeated");
+  CHECK(problems("plan.create", {}, R"({"filter":{"all":true},"kind":"send-verification","filter":{"company":"b"}})") ==
+        "/filter repeated");
+  // The same name at another depth, and the same value, are nothing twice.
+  CHECK(problems("plan.create", {}, R"({"filter":{"company":"kind"},"kind":"send-verification"})").empty());
+  CHECK(problems("user.add", {}, R"({"user_id":"14","roles":["a","a"]})").empty());
+}
+
 TEST_CASE("all mistakes are told at once") {
   CHECK(problems("user.add", {{"x", "1"}}, R"({"start_date":"soon","enabled":1})") ==
         "query:x unknown; /start_date not_a_date; /enabled wrong_type");

@@ -343,7 +343,7 @@ const std::vector<Specimen> specimens{
     {"from_injection",
      "organisation: {name: Example AB, time_zone: Europe/Stockholm}\nweb: {base_url: "
      "\"https://invite.example.com\"}\nmail: {from: \"A\\r\\nBcc: x@example.com <a@example.com>\"}\n",
-     {"3:8: /mail/from: the address holds a line break or another control character; allowed: such as Example AB "
+     {"3:8: /mail/from: the address has U+000D at octet 2; allowed: such as Example AB "
       "<no-reply@example.com> or no-reply@example.com"}},
     {"from_utf8",
      "organisation: {name: Example AB, time_zone: Europe/Stockholm}\nweb: {base_url: "
@@ -921,9 +921,47 @@ TEST_CASE("what cannot be said about signing in is refused, each with its place"
                  good_web_mail)
             .policies.organisation()
             .sign_in.url == "http://127.0.0.1:80");
+  CHECK(said("{help: {sv: \"a\\nb\", en: c}}") ==
+        "/organisation/sign_in/help/sv: the text has U+000A at octet 2; allowed: one paragraph without line breaks, "
+        "control characters and marks that turn the direction of writing");
+  std::string long_help;
+  for (int i = 0; i < 670; ++i) long_help += "€";
   CHECK(
-      said("{help: {sv: \"a\\nb\", en: c}}") ==
-      "/organisation/sign_in/help/sv: holds a line break or another control character; allowed: one paragraph of text");
+      said("{help: {sv: \"" + long_help + "\", en: c}}") ==
+      "/organisation/sign_in/help/sv: the text has 2010 octets (letters beyond a to z count two to four); allowed: up "
+      "to 2000");
   CHECK_THAT(said("{help: {sv: a}}"), Catch::Matchers::Contains("en"));
   CHECK_THAT(said("{ready_mail: perhaps}"), Catch::Matchers::Contains("/organisation/sign_in/ready_mail"));
+}
+
+TEST_CASE("a name that no mail can carry is refused with its place, whoever's it is") {
+  const std::string odd =
+      "; allowed: one paragraph without line breaks, control characters and marks that turn the "
+      "direction of writing";
+  const auto organisation = [](const std::string& name) {
+    return refused("organisation: {name: \"" + name + "\", time_zone: Europe/Stockholm}\n" + good_web_mail);
+  };
+  for (const auto& [name, code] : {std::pair{"A\\nB", "U+000A"},
+                                   {"A\\u0085B", "U+0085"},
+                                   {"A\\u009bB", "U+009B"},
+                                   {"A\\u2028B", "U+2028"},
+                                   {"A\\u202eB", "U+202E"},
+                                   {"A\\u2066B", "U+2066"}}) {
+    const auto all = organisation(name);
+    REQUIRE(all.size() == 1);
+    CHECK_THAT(all.front(), Catch::Matchers::Contains(std::string("1:16: /organisation/name: the text has ") + code +
+                                                      " at octet 2" + odd));
+  }
+  std::string wide;
+  for (int i = 0; i < 129; ++i) wide += "ö";
+  REQUIRE(organisation(wide).size() == 1);
+  CHECK_THAT(organisation(wide).front(),
+             Catch::Matchers::Contains("/organisation/name: the text has 258 octets (letters beyond a to z count two "
+                                       "to four); allowed: up to 256"));
+  const auto company = refused(good + "companies:\n  - {key: north, name: \"North\\u202eAB\"}\n");
+  REQUIRE(company.size() == 1);
+  CHECK_THAT(company.front(), Catch::Matchers::Contains("/companies/0/name: the text has U+202E at octet 6"));
+  CHECK(accepted("organisation: {name: \"" + wide.substr(0, 256) + "\", time_zone: Europe/Stockholm}\n" + good_web_mail)
+            .policies.organisation()
+            .name.size() == 256);
 }

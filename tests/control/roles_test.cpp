@@ -99,3 +99,22 @@ TEST_CASE("the actor is the uid, with the name where there is one") {
   CHECK(control::actor_of(peer(0, {})) == "uid:0 (root)");
   CHECK(control::actor_of(peer(60'003, {})) == "uid:60003");
 }
+
+TEST_CASE("only who may import can make the daemon hold a file") {
+  const Roles roles(debian_groups());
+  constexpr std::uint64_t file = 64ULL * 1024 * 1024;
+  constexpr std::uint64_t usual = 1024 * 1024;
+  const auto allowed = [&](const std::string& method, const std::string& path, const core::HttpPeer& who) {
+    core::HttpRequest head;
+    head.method = method;
+    head.path = path;
+    head.peer = who;
+    return control::body_bytes_for(head, roles, file);
+  };
+  CHECK(allowed("POST", "/v1/imports", an_admin()) == file);
+  CHECK(allowed("POST", "/v1/imports", an_operator()) == file);
+  CHECK(allowed("POST", "/v1/imports", viewer()) == usual);
+  CHECK(allowed("POST", "/v1/imports", nobody()) == usual);
+  CHECK(allowed("POST", "/v1/users", an_admin()) == usual);
+  CHECK(allowed("GET", "/v1/nowhere", an_admin()) == usual);
+}

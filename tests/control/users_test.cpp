@@ -239,8 +239,21 @@ TEST_CASE("send verification sends now, and says why it cannot") {
         201);
   office.provider.away = true;
   office.add(R"({"user_id":"18","name":"Verified","login_email":"e@verified.example"})");
-  CHECK(office.ask("POST", "/v1/users/18/send-verification").text("/action") == "connect");
+  const auto verified = office.ask("POST", "/v1/users/18/send-verification");
+  CHECK(verified.text("/action") == "connect");
+  CHECK(verified.text("/reason") == "verified_domain");
   CHECK(office.postbox.sent.size() == 1);
+}
+
+TEST_CASE("send verification says of a confirmation that waits at the provider that it is one") {
+  Office office;
+  office.provider.away = true;
+  const auto token = office.hire("14").substr(std::string("https://invite.example.com/v/").size());
+  const auto view = office.call(office.links.open(token));
+  (void)office.call(office.links.confirm(token, view.form_proof));
+  const auto answer = office.ask("POST", "/v1/users/14/send-verification");
+  CHECK(answer.text("/action") == "connect");
+  CHECK(answer.text("/reason") == "confirmed");
 }
 
 TEST_CASE("a connected user is disconnected, reset, and keeps her login email until then") {

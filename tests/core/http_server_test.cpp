@@ -329,11 +329,31 @@ TEST_CASE("a header of the limit's size is taken, a larger one answered 431") {
   CHECK(f.seen.requests == 1);
 }
 
+TEST_CASE("the header's limit is for the whole of it, however short its lines are") {
+  Fixture f;
+  const auto with_fields = [](int count) {
+    std::string request = "GET / HTTP/1.1\r\nHost: x\r\n";
+    for (int i = 0; i < count; ++i) request += "a: bcdefg\r\n";
+    return request + "\r\n";
+  };
+  RawClient client(f.server.unix_path());
+  for (int i = 0; i < 2; ++i) {
+    client.say(with_fields(700));  // on the same connection each header has the whole limit
+    CHECK(client.answer().status == 200);
+  }
+  for (const int count : {800, 2'000, 10'000}) {
+    CAPTURE(count);
+    CHECK(f.ask(with_fields(count)).status == 431);
+  }
+  CHECK(f.seen.requests == 2);
+}
+
 TEST_CASE("a body of the limit's size is taken, a larger one answered 413, by length or by chunks, before it is read") {
   HttpServerLimits limits;
   limits.body_bytes = 10;
-  limits.body_bytes_for = [](const std::string& method, const std::string& path) -> std::uint64_t {
-    return method == "POST" && path == "/headers" ? 1'000'000 : 0;
+  limits.body_bytes_for = [](const HttpRequest& head) -> std::uint64_t {
+    const bool ours = head.peer.local && head.peer.uid == ::getuid() && head.body.empty();
+    return ours && head.method == "POST" && head.path == "/headers" ? 1'000'000 : 0;
   };
   Fixture f(limits);
   const auto by_length = [](const std::string& path, std::size_t size) {

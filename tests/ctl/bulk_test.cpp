@@ -157,3 +157,31 @@ TEST_CASE("one user is sent to without plan, job or question") {
   CHECK(outcome.code == 0);
   CHECK(outcome.out == "14: the mail to a@b.example goes out now\n");
 }
+
+TEST_CASE("a user who is connected instead of sent to is told by what connects") {
+  const auto said = [](const std::string& reason) {
+    FakeDaemon daemon;
+    daemon.answer(
+        "POST", "/v1/users/14/send-verification", 200,
+        R"({"action":"connect","reason":")" + reason + R"(","user":{"id":"14","login_email":"a@b.example"}})");
+    return invitectl({"user", "send-verification", "14"}, {.socket = daemon.socket()}).out;
+  };
+  CHECK(said("verified_domain") == "14: the domain is verified, so the user is connected without a mail\n");
+  CHECK(said("confirmed") == "14: the address is confirmed: the account is being made\n");
+}
+
+TEST_CASE("every reason to leave somebody out is told in words, also one that is younger than this program") {
+  FakeDaemon daemon;
+  daemon.answer("POST", "/v1/plans", 201,
+                R"({"plan":"p7","matched":9,"send":1,"connect":0,"examples":[],"skipped":{"employment_ended":1,
+                    "between_employments":1,"confirmed":1,"held":1,"withdrawn":1,"no_start_date":1,
+                    "domain_not_allowed":1,"review_rejected":1,"quite_new":1}})");
+  const auto outcome = invitectl({"user", "send-verification", "--all", "--dry-run"}, {.socket = daemon.socket()});
+  CHECK(outcome.code == 0);
+  for (const auto* words :
+       {"employment ended", "between two employments", "address confirmed, the account is being made",
+        "waits for a person (invitectl invitation list --held true)", "employment withdrawn", "no start date",
+        "login email of a domain that is not allowed", "review rejected", "quite new"})
+    CHECK_THAT(outcome.out, Contains(std::string("left out: ") + words));
+  CHECK_THAT(outcome.out, !Contains("_"));
+}

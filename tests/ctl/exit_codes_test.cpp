@@ -56,6 +56,12 @@ TEST_CASE("a refusal says what to do: the role that is missing, where to look th
   const auto unknown = invitectl({"why", "15"}, {.socket = daemon.socket()});
   CHECK(unknown.code == 5);
   CHECK_THAT(unknown.err, Contains("user list --search"));
+  daemon.answer("POST", "/v1/users/14/disconnect", 409, problem(409, "not_connected", "No connection."));
+  CHECK_THAT(invitectl({"user", "disconnect", "14", "--yes"}, {.socket = daemon.socket()}).err,
+             Contains("See why: invitectl why 14\n"));
+  daemon.answer("POST", "/v1/users/a%20b/send-verification", 409, problem(409, "in_review", "In review."));
+  CHECK_THAT(invitectl({"user", "send-verification", "a b"}, {.socket = daemon.socket()}).err,
+             Contains("See why: invitectl why 'a b'\n"));
 }
 
 TEST_CASE("with --json the problem document itself stands on standard error, alone") {

@@ -140,6 +140,10 @@ TEST_CASE("rehearse writes the files as they come and shows the summary") {
   CHECK(asked ==
         json::parse(R"({"from":"2026-12-01","to":"2026-12-31","transport_down":["3h@2026-12-10T08:00"],"seed":7})"));
   CHECK(call.daemon.complaints().empty());
+  CHECK_THAT(outcome.err, Contains("every mail: " + call.out + "/mails/"));
+  Rehearsing without;
+  const auto no_mails = without.run({file_event("summary.txt", "Rehearsed\n"), good_end}, {"--no-mails"});
+  CHECK_THAT(no_mails.err, Contains("Every act: " + without.out + "/acts.ndjson\n") && !Contains("every mail"));
   const auto again = call.run({good_end});
   CHECK(again.code == 2);
   CHECK_THAT(again.err, Contains("is not an empty folder"));

@@ -156,6 +156,44 @@ TEST_CASE("plan show goes by day and hour") {
         "  00:00  2     B     expire   link_open\n");
 }
 
+TEST_CASE("--utc is for every hour: of the plan, of why and of status") {
+  const std::string next =
+      R"({"user":"14","name":"A","action":"send","local":"2126-12-01T00:30","zone":"Europe/Stockholm","at":"2126-11-30T23:30:00Z","reason":"start_later","text":"t"})";
+  CHECK(show("/v1/plan", R"({"items":[)" + next + R"(],"next_cursor":null})", {"plan", "show", "--utc"}).out ==
+        "Sat 2126-11-30  Etc/UTC\n"
+        "  23:30  14    A     send     t\n");
+  CHECK_THAT(
+      show("/v1/users/14/why", R"({"user":"14","next":)" + next + R"(,"reasons":[]})", {"why", "14", "--utc"}).out,
+      Contains("the mail goes out Sat 2126-11-30 at 23:30 (Etc/UTC), in "));
+  CHECK_THAT(show("/v1/status", R"({"version":"1","ready":true,"counts":{},"held":[],"next":)" + next + "}",
+                  {"status", "--utc"})
+                 .out,
+             Contains("14: the mail goes out Sat 2126-11-30 at 23:30 (Etc/UTC), in "));
+}
+
+TEST_CASE("a mail in the hands of the mail server has no next try") {
+  const auto shown = [](const std::string& state) {
+    return show("/v1/invitations/i-1",
+                R"({"id":"i-1","user":"14","state":"released","generation":1,"held":"","delivery":{"state":")" + state +
+                    R"(","attempts":1,"next_at":"2026-12-01T08:00:00Z","detail":"","message_id":"m@x"}})",
+                {"invitation", "show", "i-1"})
+        .out;
+  };
+  CHECK_THAT(shown("claimed"), Contains("mail            with the mail server now\n") && !Contains("next try"));
+  CHECK_THAT(shown("deferred"), Contains("next try"));
+}
+
+TEST_CASE("a check that has nothing to tell ends after its ok") {
+  const auto tested = [](const std::string& message) {
+    FakeDaemon daemon;
+    daemon.answer("POST", "/v1/transports/relay/test", 200,
+                  R"({"ok":true,"name":"relay","message":")" + message + "\"}");
+    return invitectl({"transport", "test", "relay"}, {.socket = daemon.socket()}).out;
+  };
+  CHECK(tested("") == "relay: ok\n");
+  CHECK(tested("greets") == "relay: ok: greets\n");
+}
+
 TEST_CASE("status puts what waits for a person where it is seen") {
   const auto outcome = show(
       "/v1/status",

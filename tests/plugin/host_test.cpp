@@ -1,5 +1,6 @@
 // Calls: ended exactly once, whatever the plugin does; deadlines, cancel hints, the end of an instance.
 #include "bench.hpp"
+#include "support/captured_log.hpp"
 
 using namespace invited;
 using namespace invited::test;
@@ -454,4 +455,70 @@ TEST_CASE("host functions refuse what is no call of this kind") {
   });
   bench.until([&] { return !call.outcomes.empty(); });
   CHECK(instance->misbehaviour() == 6);
+}
+
+TEST_CASE("an instance may be null, but create has to say so") {
+  Bench bench;
+  static std::atomic<int> destroyed;
+  static std::atomic<bool> says;
+  destroyed = 0;
+  invited_plugin plain = fake::transport;
+  plain.create = [](const invited_host*, invited_call*, invited_str, void** ret_self) -> invited_status {
+    if (says) *ret_self = nullptr;
+    return INVITED_OK;
+  };
+  plain.destroy = [](void* self) { destroyed += self == nullptr ? 1 : 100; };
+  static invited_transport operations = fake::transport_table;
+  operations.window = [](void* self) -> std::uint32_t { return self == nullptr ? 7 : 1; };
+  plain.operations = &operations;
+  Script script;
+  SECTION("said") {
+    says = true;
+    const auto instance = bench.make(script, "one", plain);
+    CHECK(instance->window() == 7);
+    CHECK(instance->misbehaviour() == 0);
+    CHECK(bench.stop(*instance));
+    CHECK(destroyed == 1);
+  }
+  SECTION("not said") {
+    says = false;
+    const auto instance = bench.prepare(script, "one", plain);
+    const auto made = bench.wait(instance->create());
+    REQUIRE_FALSE(made);
+    CHECK_THAT(made.error().message, Catch::Contains("create() said OK but made nothing"));
+    CHECK(bench.stop(*instance));
+    CHECK(destroyed == 0);
+  }
+}
+
+TEST_CASE("who waits for an instance to be made reads after five seconds which one it is") {
+  Bench bench;
+  Script script;
+  Latch latch;
+  std::atomic<bool> begun{false};
+  script.create = [&](const invited_host*, invited_call*, std::string) -> invited_status {
+    begun = true;
+    latch.wait();
+    return INVITED_OK;
+  };
+  const auto instance = bench.prepare(script, "one", fake::transport);
+  std::optional<core::Result<void>> made;
+  const CapturedLog log;
+  asio::co_spawn(bench.io, instance->create(),
+                 [&](std::exception_ptr, core::Result<void> how) { made = std::move(how); });
+  bench.until([&] { return begun.load(); });
+  bench.pass(4'999ms);
+  CHECK(log.count("Waiting for plugin instance") == 0);
+  bench.pass(1ms);
+  bench.pass(10s);
+  CHECK(log.count("Waiting for plugin instance one to be made") == 1);
+  CHECK_THAT(log.text(), Catch::Contains("plugin=fake_transport instance=one"));
+  latch.open();
+  bench.until([&] { return made.has_value(); });
+  REQUIRE(*made);
+  // One that is made in time says nothing.
+  Script quick;
+  const auto other = bench.make(quick, "two");
+  bench.pass(10s);
+  CHECK(log.count("Waiting for plugin instance") == 1);
 }

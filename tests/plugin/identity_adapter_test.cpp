@@ -173,3 +173,38 @@ TEST_CASE("an account call that overstays is in doubt; one that never began may 
   script.host->complete(script.host, handle, INVITED_OK);
   bench.until([&] { return !instance->stuck(); });
 }
+
+TEST_CASE("an account named by what is too long or not UTF-8 is in doubt, never cut or mended") {
+  Bench bench;
+  Script script;
+  invited_account named{sizeof named, 0, text("user-1"), text("p-7"), text("https://sign.in/")};
+  const std::string long_id(1001, 'p');
+  const std::string long_url(2001, 'u');
+  SECTION("external id") {
+    named.external_id = text("user-1\xff");
+  }
+  SECTION("provider's id") {
+    named.provider_id = text("p-\xff");
+  }
+  SECTION("address") {
+    named.sign_in_url = text("https://\xff");
+  }
+  SECTION("a long provider's id") {
+    named.provider_id = text(long_id);
+  }
+  SECTION("a long address") {
+    named.sign_in_url = text(long_url);
+  }
+  script.ensure_account = [&](const invited_host* host, invited_call* call, const invited_account_request*) {
+    static_cast<const invited_identity_host*>(host->role)->account(host, call, &named);
+    host->complete(host, call, INVITED_OK);
+  };
+  const auto instance = bench.make(script, "idp", fake::identity);
+  plugin::IdentityAdapter identity(instance);
+  const ProviderAnswer answer = bench.wait(identity.ensure_account(request()));
+  CHECK(answer.status == ProviderStatus::unknown);
+  CHECK(answer.provider_id.empty());
+  CHECK(answer.sign_in_url.empty());
+  CHECK(answer.detail == "the plugin named the account by what is too long or not UTF-8");
+  CHECK(instance->misbehaviour() == 1);
+}

@@ -64,7 +64,7 @@ TEST_CASE("a module that is wrong in itself is refused with what is wrong") {
       {"null_role", "plugin \"specimen\" has the unknown role \"\""},
       {"unknown_role", "plugin \"specimen\" has the unknown role \"invited.teapot/1\""},
       {"null_name", "plugin 0 has a bad name \"\"; allowed: a-z, 0-9 and _, a letter first, at most 64"},
-      {"bad_name", "plugin 0 has a bad name \"Not a Name\n\"; allowed: a-z, 0-9 and _, a letter first, at most 64"},
+      {"bad_name", "plugin 0 has a bad name \"Not a Name\\u{a}\"; allowed: a-z, 0-9 and _, a letter first, at most 64"},
       {"null_create", "plugin \"specimen\" lacks create"},
       {"null_operations", "plugin \"specimen\" has no operations"},
       {"short_operations", "the operations table of plugin \"specimen\" is too short: 16 bytes, the contract needs 40"},

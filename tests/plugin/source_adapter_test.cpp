@@ -597,3 +597,62 @@ TEST_CASE("a fetch is not begun while one that was left is still open") {
   script.host->complete(script.host, handle, INVITED_CANCELLED);
   bench.until([&] { return instance->open_calls() == 0; });
 }
+
+TEST_CASE("a cursor that is too long, or more without a step, fails the fetch and is told off") {
+  Bench bench;
+  Script script;
+  std::string cursor;
+  std::int32_t settle_wish = 0;
+  script.fetch = [&](const invited_host* host, invited_call* call, std::string) {
+    role(host).fetched(host, call, text(cursor), 1, settle_wish);
+    host->complete(host, call, INVITED_OK);
+  };
+  const auto instance = bench.make(script, "hr", fake::source);
+  plugin::SourceAdapter source(instance, 300s);
+  Taken taken;
+  cursor.assign(64 * 1024, 'c');
+  CHECK(bench.wait(source.fetch("a", taken.sink())).value().cursor == cursor);
+  CHECK(instance->misbehaviour() == 0);
+  cursor.push_back('c');
+  const auto too_long = bench.wait(source.fetch("a", taken.sink()));
+  REQUIRE_FALSE(too_long);
+  CHECK(too_long.error().code == "plugin_internal");
+  CHECK(too_long.error().message ==
+        "source \"hr\": fetch failed, an error of the plugin: fetched() with a cursor over 64 KiB");
+  CHECK(instance->misbehaviour() == 1);
+  cursor = "a";
+  const auto spinning = bench.wait(source.fetch("a", taken.sink()));
+  REQUIRE_FALSE(spinning);
+  CHECK(spinning.error().code == "plugin_internal");
+  CHECK(instance->misbehaviour() == 2);
+  settle_wish = 1;  // may move on by settling
+  CHECK(bench.wait(source.fetch("a", taken.sink())));
+  CHECK(instance->misbehaviour() == 2);
+}
+
+TEST_CASE("whatever bytes a source says to people arrive as UTF-8") {
+  Bench bench;
+  Script script;
+  script.handle = [&](const invited_host* host, invited_call* call, const invited_request*) {
+    role(host).reject_row(host, call, 1, text("na\xffme"), text("bad\xff"), text("Andr\xe9 is \x1b[31mnot one"));
+    role(host).note(host, call, 2, text("na\xffme"), text("odd\xff"), text("Andr\xe9"));
+    const invited_pair columns[] = {{text("name"), text("F\xf6rnamn")}};
+    const invited_announcement said{sizeof said, 0, 1, columns, 1};
+    role(host).announce(host, call, &said);
+    role(host).respond(host, call, 400, text("text/plain"), text("Andr\xe9"));
+    host->complete(host, call, INVITED_OK);
+  };
+  const auto instance = bench.make(script, "hr", fake::source);
+  plugin::SourceAdapter source(instance, 300s);
+  Taken taken;
+  model::SourcePush push;
+  push.kind = "record";
+  const auto reply = bench.wait(source.handle(push, taken.sink()));
+  REQUIRE(reply);
+  CHECK(reply->body == "Andr\\x{e9}");
+  CHECK(taken.rows == std::vector<std::string>{"bad 1 na\\x{ff}me bad\\x{ff}",
+                                               "noted 2 na\\x{ff}me odd\\x{ff} Andr\\x{e9}",
+                                               "announced 1 name=F\\x{f6}rnamn"});
+  // What an HTTP client gets is the plugin's own.
+  CHECK(bench.wait(source.handle_http({}, taken.sink())).value().body == "Andr\xe9");
+}

@@ -1,5 +1,6 @@
 // One verdict per mail, whatever the plugin does.
 #include "bench.hpp"
+#include "support/captured_log.hpp"
 
 using namespace invited;
 using namespace invited::test;
@@ -358,4 +359,27 @@ TEST_CASE("a probe tells its steps, or what is wrong and how far it came") {
         "transport \"smarthost\": probe failed, the configuration is wrong: 535 wrong password (good until then: "
         "connect: "
         "mx.example.com:25; tls)");
+}
+
+TEST_CASE("an error inside a transport is a line in the log, and so are mails that it said nothing about") {
+  Bench bench;
+  Script script;
+  script.send = [&](const invited_host* host, invited_call* call, const invited_message* const*, std::uint64_t) {
+    const invited_error error{sizeof error, INVITED_INTERNAL, 0, text("vector::at \xff"), text("")};
+    host->fail(host, call, &error);
+    host->complete(host, call, INVITED_INTERNAL);
+  };
+  const auto instance = bench.make(script);
+  plugin::TransportAdapter transport(instance);
+  Verdicts verdicts;
+  const CapturedLog log;
+  transport.send(mails(3), verdicts.sink());
+  bench.until([&] { return verdicts.all.size() == 3; });
+  CHECK_THAT(log.text(), Catch::Contains("A call failed by an error of the plugin plugin=fake_transport instance=one "
+                                         "operation=send"));
+  CHECK_THAT(log.text(), Catch::Contains("mails=3 status=INTERNAL"));
+  CHECK(verdicts.all[0].detail == "the transport gave no verdict: vector::at \\x{ff}");
+  for (int i = 0; i < 40; ++i) transport.send(mails(1), verdicts.sink());
+  bench.until([&] { return verdicts.all.size() == 43; });
+  CHECK(log.count("A call failed by an error") == 17);  // 16 and the 32nd
 }

@@ -208,9 +208,9 @@ TEST_CASE("a name that could end a header, hide or turn text is refused, with it
       {"An\xE2\x81\xA6na", "to.name has U+2066 at octet 3, which may not stand in a mail"},
       {"An\xEF\xBB\xBFna", "to.name has U+FEFF at octet 3, which may not stand in a mail"},
       {"An\xF3\xA0\x81\x81na", "to.name has U+E0041 at octet 3, which may not stand in a mail"},
-      {"An\xC0\x8Ana", "to.name is not valid UTF-8 at octet 3"},
-      {"An\xED\xA0\x80na", "to.name is not valid UTF-8 at octet 3"},
-      {"An\xE5", "to.name is not valid UTF-8 at octet 3"},
+      {"An\xC0\x8Ana", "to.name is not valid UTF-8 at octet 3, which may not stand in a mail"},
+      {"An\xED\xA0\x80na", "to.name is not valid UTF-8 at octet 3, which may not stand in a mail"},
+      {"An\xE5", "to.name is not valid UTF-8 at octet 3, which may not stand in a mail"},
       {std::string(257, 'x'), "to.name is 257 octets long; 256 are allowed"},
   };
   for (const auto& [name, message] : corpus) {

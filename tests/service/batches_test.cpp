@@ -685,6 +685,17 @@ TEST_CASE("a paced company's mails begin their way one by one; others and asked-
   CHECK(b.seconds_until("n6") == 0);
 }
 
+TEST_CASE("places in the pace that nobody takes any more are given to the next") {
+  Paced b;
+  b.transport.places = 0;
+  for (int i = 0; i < 30; ++i) b.hire("n" + std::to_string(i));
+  for (int i = 1; i < 30; ++i) REQUIRE(b.go(b.users.set_enabled("n" + std::to_string(i), false, by_admin)));
+  b.hire("new");
+  CHECK(b.seconds_until("new") == 0);
+  b.hire("next");
+  CHECK(b.seconds_until("next") == 15);
+}
+
 TEST_CASE("a bulk send is paced, and a restart changes nothing about it") {
   Paced b;
   b.transport.places = 0;

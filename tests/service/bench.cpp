@@ -103,6 +103,7 @@ model::awaitable<model::ProviderAnswer> ScriptedIdentity::lookup(std::string ext
 core::Result<model::OutgoingMail> PlainWriter::write(const service::MailFacts& facts, const std::string& link,
                                                      const model::Policy& policy, core::Instant now) {
   if (!broken.empty()) return core::fail(core::ErrorKind::internal, "template", broken);
+  if (facts.user.user_id == throws_for) throw std::runtime_error("planted");
   model::OutgoingMail mail;
   mail.envelope_to = facts.invitation.login_email_canonical;
   if (facts.delivery.kind == model::DeliveryKind::sign_in_ready) {

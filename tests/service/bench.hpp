@@ -81,7 +81,8 @@ private:
 // User-id, link and the last day, one a line; of the other kind of mail user-id, "sign in" and the addresses.
 class PlainWriter final : public service::MailWriter {
 public:
-  std::string broken;  // not empty: why no mail can be made
+  std::string broken;      // not empty: why no mail can be made
+  std::string throws_for;  // a user-id
   core::Result<model::OutgoingMail> write(const service::MailFacts& facts, const std::string& link,
                                           const model::Policy& policy, core::Instant now) override;
 };

@@ -70,6 +70,20 @@ TEST_CASE("after a lost answer the provider is asked what it has before anything
   CHECK(b.identity.accounts.size() == 1);
 }
 
+TEST_CASE("while the provider is down, the plan says when it is asked again") {
+  Confirmed b;
+  b.say(ProviderStatus::retry, 1);
+  b.pump();
+  const auto next = b.go(b.queries.why("a"))->next;
+  REQUIRE(next);
+  CHECK(next->decision.action == model::Action::connect);
+  CHECK(next->decision.at == b.task()->next_at);
+  CHECK(next->decision.at > b.clock.now());
+  // A row about the person in between disturbs nothing.
+  CHECK(b.row({{"user_id", "a"}, {"alias", "x"}}) == "updated");
+  CHECK(next->decision.at == b.task()->next_at);
+}
+
 TEST_CASE("a provider that is down is asked again with growing pauses") {
   Confirmed b;
   b.say(ProviderStatus::retry, 4);
@@ -94,6 +108,12 @@ TEST_CASE("a refusal for good waits for a person; sending again asks the provide
   CHECK_FALSE(b.task()->next_at);
   CHECK(b.task()->detail == "said so");
   CHECK(b.audit("a").back() == "account.refused ensure_account");
+  // W14: nothing happens by itself, and that is what everybody is told.
+  const auto why = b.go(b.queries.why("a"));
+  CHECK_FALSE(why->next);
+  CHECK(why->now.reason() == "provider_refused");
+  CHECK(why->now.reasons.back().text.find("said so") != std::string::npos);
+  CHECK(b.go(b.queries.plan_of("a", b.clock.now() + 24h)).value().empty());
   b.clock.advance(240h);
   b.pump();
   CHECK(b.identity.calls == Words{"ensure"});
@@ -208,5 +228,23 @@ TEST_CASE("while an operator holds a restored state nothing happens at the provi
   CHECK(b.connection("a") == "pending");
   b.gate.confirm();
   b.pump();
+  CHECK(b.connection("a") == "connected");
+}
+
+TEST_CASE("an account that the provider refuses to remove is asked about each day, and by whoever connects anew") {
+  Confirmed b;
+  b.pump();
+  REQUIRE(b.go(b.users.disconnect("a", by_admin)));
+  b.say(ProviderStatus::rejected, 2);
+  b.pump();
+  b.clock.advance(24h);
+  b.pump();
+  CHECK(b.identity.calls == Words{"ensure", "remove", "remove"});
+  CHECK(std::ranges::count(b.audit("a"), "account.refused remove_connection") == 1);
+  REQUIRE(b.send("a") == "ok");
+  b.mails_only();
+  b.confirm(b.link("a"));
+  b.pump();
+  CHECK(b.identity.calls == Words{"ensure", "remove", "remove", "remove", "ensure"});
   CHECK(b.connection("a") == "connected");
 }

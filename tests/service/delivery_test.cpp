@@ -343,3 +343,38 @@ TEST_CASE("one that is due and breaks a rule is held and shown, and the others g
   CHECK(b.state("b") == "scheduled");
   CHECK(b.invitation("b").held_reason == "internal_error");
 }
+
+TEST_CASE("W11 after an outage the earliest start goes first, wherever the people are") {
+  model::Policies base = stockholm();
+  auto companies = base.companies();
+  companies.at("north").zone = "America/New_York";
+  Bench b(model::Policies(base.organisation(), companies), 10min, 4, model::Brakes{.batch = 0});
+  b.at("2026-10-20T08:00:00Z");
+  const auto hire = [&](const std::string& id, const std::string& company, const std::string& start) {
+    REQUIRE(b.row({{"user_id", id},
+                   {"name", id},
+                   {"login_email", id + "@example.com"},
+                   {"company", company},
+                   {"start_date", start}}) == "created");
+  };
+  for (int n = 0; n < 200; ++n) hire("late" + std::to_string(n), "north", "2026-11-25");
+  hire("early", "", "2026-11-23");
+  b.at("2026-11-30T15:00:00Z");
+  b.go(b.scheduler.pass());
+  b.go(b.outbox->pass());
+  settle(b.io);
+  REQUIRE_FALSE(b.transport.mails.empty());
+  CHECK(b.transport.mails.front().envelope_to == "early@example.com");
+}
+
+TEST_CASE("a writer that breaks on one mail holds that one, and the others go out") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  b.writer.throws_for = "a";
+  for (const std::string id : {"a", "b"})
+    b.row({{"user_id", id}, {"name", id}, {"login_email", id + "@example.com"}, {"start_date", "2026-10-21"}});
+  b.pump();
+  CHECK(b.mails_to("b") == 1);
+  CHECK(b.invitation("a").held_reason == "render_failed");
+  CHECK(b.outbox->status().outstanding == 0);
+}

@@ -31,12 +31,51 @@ std::string next(Bench& b) {
 
 }  // namespace
 
-TEST_CASE("the first of two employments decides when the invitation goes out") {
+TEST_CASE("W5 a term that is moved before it begins is the same hire: one mail, for the new first day") {
   Bench b;
   b.at("2026-10-20T08:00:00Z");
-  employ(b, "2026-12-01", "2026-12-31");
-  employ(b, "2027-01-01");
+  employ(b, "2026-12-01", "2026-12-10");
   CHECK(next(b) == "send 2026-11-30T08:00:00Z start_later");
+  employ(b, "2026-12-15", "2026-12-24");
+  CHECK(next(b) == "send 2026-12-14T08:00:00Z start_later");
+  day(b, "2026-12-01");
+  CHECK(b.mails_to("a") == 0);
+  day(b, "2026-12-14");
+  CHECK(b.mails_to("a") == 1);
+  // Its mail is out: a further move changes the date and sends nothing (W6).
+  employ(b, "2026-12-28", "2027-01-08");
+  day(b, "2026-12-27");
+  CHECK(b.mails_to("a") == 1);
+  CHECK(b.row({{"user_id", "a"}, {"start_date", "2027-02-01"}}) == "rejected: end_before_start");
+}
+
+TEST_CASE("a re-hire that is disabled in the same row stays disabled, and the same row again changes nothing") {
+  Bench b;
+  b.at("2026-10-01T08:00:00Z");
+  employ(b, "2026-10-01", "2026-10-31");
+  b.pump();
+  b.connect("a");
+  day(b, "2026-11-06");
+  REQUIRE_FALSE(b.user("a")->enabled);
+  const Row row{{"user_id", "a"}, {"enabled", "false"}, {"start_date", "2026-11-23"}, {"end_date", ""}};
+  CHECK(b.row(row) == "updated");
+  day(b, "2026-11-23");
+  CHECK(b.mails_to("a") == 1);
+  CHECK_FALSE(b.user("a")->enabled);
+  CHECK(b.row(row) == "unchanged");
+}
+
+TEST_CASE("a connected user whose employment is withdrawn leaves when it would have ended") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  employ(b, "2026-10-20", "2026-10-31");
+  b.pump();
+  b.connect("a");
+  CHECK(b.row({{"user_id", "a"}, {"withdrawn", "true"}}) == "updated");
+  CHECK(next(b) == "disable 2026-11-05T23:00:00Z employment_ended");
+  day(b, "2026-11-06");
+  CHECK(b.connection("a") == "not_connected");
+  CHECK(b.identity.accounts.empty());
 }
 
 TEST_CASE("employments that follow each other keep the connection") {

@@ -2,9 +2,9 @@
 #include <catch2/catch.hpp>
 
 #include "service/bench.hpp"
-#include "store/users.hpp"
 #include "service/fetching.hpp"
 #include "store/meta.hpp"
+#include "store/users.hpp"
 
 using namespace invited;
 using namespace invited::test;
@@ -104,6 +104,17 @@ TEST_CASE("every reason for refusing a row names its column and changes nothing"
   check(person("2", {{"shoe_size", "44"}}), "unknown_field", "shoe_size");
   check(person("2", {{"alias", std::string(1'001, 'x')}}), "too_long", "alias");
   check(person("2", {{"alias", "a\nb"}}), "control_character", "alias");
+  for (const std::string odd : {"\u009b", "\u2028", "\u202e", "\u2066"})
+    check({{"user_id", "2"}, {"name", "A" + odd + "B"}}, "control_character", "name");
+  check({{"user_id", "2"},
+         {"name",
+          "A\xC2\x85"
+          "B"}},
+        "control_character", "name");
+  for (const char* field : {"name", "given_name", "family_name"})
+    check(person("2", {{field, std::string(257, 'x')}}), "too_long", field);
+  check({{"user_id", "2"}, {"given_name", std::string(128, 'x')}, {"family_name", std::string(128, 'y')}}, "too_long",
+        "name");
   check(person("2", {{"company", "nowhere"}}), "unknown_company", "company");
   check(person("2", {{"locale", "fi"}}), "invalid_locale", "locale");
   check(person("2", {{"enabled", "perhaps"}}), "invalid_flag", "enabled");
@@ -320,4 +331,41 @@ TEST_CASE("a row that breaks a rule of the store is rejected, and the rest of th
   CHECK_FALSE(results.at(1).message.empty());
   CHECK(results.at(2).result() == "created");
   CHECK_FALSE(store::employments::latest(*b.db, b.user("2")->key));
+}
+
+TEST_CASE("one person by user-id and again by reference in one file: the first row counts") {
+  Bench b;
+  b.row(person("1", {{"external_ref", "R1"}}));
+  const auto rows = [&] {
+    return results(b.rows({person("1", {{"external_ref", "R1"}, {"login_email", "one@example.com"}}),
+                           {{"external_ref", "R1"}, {"login_email", "two@example.com"}}}));
+  };
+  CHECK(rows() == Words{"updated", "ignored: duplicate_in_file"});
+  CHECK(rows() == Words{"unchanged", "ignored: duplicate_in_file"});
+}
+
+TEST_CASE("whatever stands in the cell of the login email, the rest of the row counts") {
+  Bench b;
+  for (const std::string& bad :
+       {std::string("a@example.com\nb@example.com"), std::string(2000, 'x') + "@example.com"}) {
+    const auto result = b.rows({person("1", {{"login_email", bad}, {"alias", bad.substr(2, 3)}})}).at(0);
+    CHECK(result.result() == "ignored: invalid_email");
+    CHECK(b.user("1")->alias == bad.substr(2, 3));
+  }
+}
+
+TEST_CASE("a dry run of a file that hands an address on says what the file will do") {
+  Bench b;
+  b.row(person("1", {{"login_email", "one@example.com"}}));
+  b.row(person("2", {{"login_email", "two@example.com"}}));
+  const std::vector<Row> file{person("1", {{"login_email", "other@example.com"}}),
+                              person("2", {{"login_email", "one@example.com"}})};
+  CHECK(results(b.rows(file, true)) == Words{"updated", "updated"});
+  CHECK(b.user("1")->login_email == "one@example.com");
+  CHECK(results(b.rows(file)) == Words{"updated", "updated"});
+}
+
+TEST_CASE("a template without a first day is not dropped in silence") {
+  Bench b;
+  CHECK(b.row(person("1", {{"employment_template", "Permanent"}})) == "rejected: start_date_missing");
 }

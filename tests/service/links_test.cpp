@@ -212,3 +212,24 @@ TEST_CASE("while the provider is down the confirmation is kept and the page says
   b.pump();
   CHECK(b.open() == LinkState::connected);
 }
+
+TEST_CASE("the page never names a later day than the server honours, whatever company or zone the person has by now") {
+  model::Policies base = stockholm();
+  auto companies = base.companies();
+  companies.at("north").zone = "America/New_York";
+  companies.at("north").valid_days = 10;
+  companies["east"] = companies.at("north");
+  companies.at("east").company = "east";
+  companies.at("east").zone = "Europe/Helsinki";
+  Bench b(model::Policies(base.organisation(), companies));
+  b.at("2026-11-23T09:00:00Z");
+  b.row({{"user_id", "a"}, {"name", "A"}, {"login_email", "a@example.com"}, {"start_date", "2026-11-23"}});
+  b.pump();
+  const auto last_day = [&](const std::string& company) {
+    if (!company.empty()) REQUIRE(b.row({{"user_id", "a"}, {"company", company}}) == "updated");
+    return model::to_text(b.go(b.links.open(b.link("a"))).last_day.value());
+  };
+  CHECK(last_day("") == "2026-11-27");
+  CHECK(last_day("east") == "2026-11-27");   // ends there at 01:00 on the 28th
+  CHECK(last_day("north") == "2026-11-26");  // ends there at 18:00 on the 27th
+}

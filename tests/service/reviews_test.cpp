@@ -291,7 +291,7 @@ TEST_CASE("a rejection of the next employment is taken back by reopen, and does 
   (void)b.rows({{{"user_id", "a"},
                  {"name", "a"},
                  {"login_email", "a@example.com"},
-                 {"start_date", "2026-10-21"},
+                 {"start_date", "2026-10-20"},
                  {"end_date", "2026-11-30"},
                  {"employment_template", "hourly"}}});
   b.pump();
@@ -300,4 +300,85 @@ TEST_CASE("a rejection of the next employment is taken back by reopen, and does 
   REQUIRE(b.go(b.reviews.reject("a", "no", by_eva)));
   REQUIRE(b.go(b.reviews.reopen("a", by_eva)));
   REQUIRE(b.go(b.reviews.approve("a", "manager", by_eva)));
+}
+
+namespace {
+void approve_both(Bench& b, const std::string& id) {
+  REQUIRE(b.go(b.reviews.approve(id, "manager", by_eva)));
+  REQUIRE(b.go(b.reviews.approve(id, "hr", by_eva)));
+  REQUIRE(review(b, id) == "approved");
+}
+}  // namespace
+
+TEST_CASE("W3: who was withdrawn and comes back with another first day is reviewed again") {
+  Bench b(two_steps());
+  b.at("2026-10-20T08:00:00Z");
+  hire(b, "a", "2026-12-10");
+  approve_both(b, "a");
+  CHECK(b.row({{"user_id", "a"}, {"withdrawn", "true"}}) == "updated");
+  CHECK(b.row({{"user_id", "a"}, {"withdrawn", "false"}, {"start_date", "2026-10-21"}}) == "updated");
+  b.pump();
+  CHECK(review(b, "a") == "pending");
+  CHECK(b.transport.mails.empty());
+  CHECK(store::employments::in_force(*b.db, b.user("a")->key)->employment_template == "permanent");
+}
+
+TEST_CASE("W3: an address that is saved while the employment is withdrawn is not what was approved") {
+  Bench b(two_steps());
+  b.at("2026-10-20T08:00:00Z");
+  hire(b, "a", "2026-10-30");
+  approve_both(b, "a");
+  CHECK(b.row({{"user_id", "a"}, {"withdrawn", "true"}}) == "updated");
+  CHECK(b.row({{"user_id", "a"}, {"login_email", "other@example.com"}}) == "updated");
+  CHECK(b.row({{"user_id", "a"}, {"withdrawn", "false"}}) == "updated");
+  CHECK(review(b, "a") == "pending");
+  b.at("2026-10-29T08:00:00Z");
+  b.pump();
+  CHECK(b.transport.mails.empty());
+}
+
+TEST_CASE("W3: approvals say nothing about another flow, and nothing any more after the way back") {
+  Bench b(two_steps());
+  b.at("2026-10-20T08:00:00Z");
+  hire(b, "a", "2026-12-10");
+  approve_both(b, "a");
+  CHECK(b.row({{"user_id", "a"}, {"employment_template", "hourly"}}) == "updated");
+  CHECK(b.row({{"user_id", "a"}, {"employment_template", "permanent"}}) == "updated");
+  CHECK(review(b, "a") == "pending");
+  CHECK(code_of(b.go(b.reviews.approve("a", "hr", by_eva))) == "step_not_open");
+}
+
+TEST_CASE("four eyes: an approved hire keeps its flow, so that another date is asked about whatever the template") {
+  Bench b(two_steps(true));
+  b.at("2026-10-20T08:00:00Z");
+  hire(b, "a", "2026-12-10");
+  approve_both(b, "a");
+  CHECK(b.row({{"user_id", "a"}, {"employment_template", "hourly"}, {"start_date", "2026-10-21"}}) == "updated");
+  b.pump();
+  CHECK(review(b, "a") == "pending");
+  CHECK(b.transport.mails.empty());
+}
+
+TEST_CASE(
+    "four eyes: whoever changes anything of a hire in review, or chooses the first address, is not who approves") {
+  Bench b(two_steps(true));
+  b.at("2026-10-20T08:00:00Z");
+  const auto by_hand = [&](const service::Act& who, Row fields) {
+    fields.insert(fields.begin(), {"user_id", "a"});
+    service::Intake::Run run(b.intake, {.source = "manual", .actor = who.actor}, {});
+    std::vector<model::SourceItem> items{model::SourceRecord{fields, 1}};
+    b.go(run.sink()(std::move(items)));
+    return run.results().at(0).result();
+  };
+  CHECK(by_hand(by_olof, {{"name", "A"}, {"start_date", "2026-10-21"}, {"employment_template", "permanent"}}) ==
+        "created");
+  CHECK(by_hand(by_eva, {{"department", "Sales"}}) == "updated");
+  CHECK(code_of(b.go(b.reviews.approve("a", "manager", by_eva))) == "four_eyes");
+  const service::Act by_third{.actor = "uid:9 (tor)", .dry_run = false};
+  REQUIRE(b.go(b.reviews.approve("a", "manager", by_third)));
+  REQUIRE(b.go(b.reviews.approve("a", "hr", by_third)));
+  CHECK(by_hand(by_eva, {{"login_email", "chosen@example.com"}}) == "updated");
+  b.pump();
+  CHECK(review(b, "a") == "pending");
+  CHECK(b.transport.mails.empty());
 }

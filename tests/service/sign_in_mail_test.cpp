@@ -231,3 +231,12 @@ TEST_CASE("what takes the place of an offer of a verified domain is a hire's, or
   CHECK(b.invitation("hire").cause == model::InvitationCause::hire);
   CHECK(b.invitation("old").cause == model::InvitationCause::asked);
 }
+
+TEST_CASE("a row that disables the person stops the mail that has not gone out yet") {
+  Telling b;
+  b.connected("a");
+  REQUIRE(b.mail("a"));
+  CHECK(b.row({{"user_id", "a"}, {"enabled", "false"}}) == "updated");
+  b.pump();
+  CHECK(b.transport.mails.empty());
+}

@@ -226,11 +226,14 @@ TEST_CASE("employments that ended and have a follower are handed over, in pieces
   alone.end_date = date("2026-05-31");
   employments::update(*rows.db, alone);
   (void)rows.employment(anna, date("2026-06-01"));
-  CHECK(employments::to_end(*rows.db, date("2026-05-31"), std::nullopt, 10).empty());
+  CHECK(employments::to_end(*rows.db, date("2026-05-31"), std::nullopt, 10).users.empty());
   const auto found = employments::to_end(*rows.db, date("2026-06-01"), std::nullopt, 10);
-  REQUIRE(found.size() == 1);
-  CHECK(found.front() == ended);
-  CHECK(employments::to_end(*rows.db, date("2026-06-01"), ended.key, 10).empty());
+  CHECK(found.users == std::vector<core::Id>{ended.user});
+  CHECK_FALSE(found.last);
+  // Whose end nobody follows is looked at as well: a page ends after so many rows, not after so many people.
+  const auto page = employments::to_end(*rows.db, date("2026-06-01"), std::nullopt, 1);
+  REQUIRE(page.last);
+  CHECK(employments::to_end(*rows.db, date("2026-06-01"), page.last, 10).users.empty());
 }
 
 TEST_CASE("users with an end of employment are listed once each, in key order") {

@@ -109,6 +109,26 @@ class RestoredState(harness.Case):
         self.assertEqual(daemon.invitation("1")["state"], "scheduled")
         self.assert_held(daemon, "older than the last run")
 
+    def test_a_folder_restored_over_itself_mails_nobody_twice(self):
+        daemon = self.new_daemon(self.server.transport()).start()
+        self.add_user(daemon, "1", start=day(30))
+        self.assertEqual(daemon.stop(), 0)
+        state, backup = self.folder / "state", self.folder / "backup"
+        shutil.copytree(state, backup)
+        daemon.start()
+        daemon.ctl("user", "send-verification", "1")
+        daemon.wait_sent("1")
+        self.assertEqual(daemon.stop(), 0)
+        # As cp -a does: every file keeps its inode and gets its old times back.
+        for path in backup.rglob("*"):
+            if path.is_file():
+                there = state / path.relative_to(backup)
+                there.write_bytes(path.read_bytes())
+                shutil.copystat(path, there)
+        daemon.start()
+        self.assertEqual(daemon.invitation("1")["state"], "scheduled")
+        self.assert_held(daemon, "restored over itself")
+
     def test_a_lost_database_beside_a_used_folder_mails_nobody(self):
         daemon = self.begin()
         self.assertEqual(daemon.stop(), 0)

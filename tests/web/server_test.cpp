@@ -395,6 +395,20 @@ TEST_CASE("the client's address is the connection's, or what the proxy in front 
           404);
     CHECK(flood(site, [&](int) { return Fields{}; }) == 429);  // absent: the connection's
   }
+  SECTION("ports, mapped addresses and the lower half of IPv6 make no other client") {
+    Site site({.base_url = "https://invite.example.com", .client_address = ClientAddress::x_real_ip});
+    const auto each = [&](const std::function<std::string(int)>& address) {
+      return flood(site, [&](int i) { return Fields{{"x-real-ip", address(i)}}; });
+    };
+    CHECK(each([&](int i) { return "203.0.113.1:" + std::to_string(4000 + i); }) == 429);
+    CHECK(each([&](int) { return "203.0.113.1"; }) == 429);
+    CHECK(each([&](int) { return "::ffff:203.0.113.1"; }) == 429);
+    CHECK(each([&](int) { return "203.0.113.2"; }) == 429);
+    CHECK(each([&](int i) { return "[2001:db8::" + std::to_string(i) + "]:" + std::to_string(4000 + i); }) == 429);
+    CHECK(site.post("/v/none", "", {{"x-real-ip", "2001:db8::ffff"}}).status == 429);
+    CHECK(each([&](int i) { return "2001:db8:0:" + std::to_string(i + 1) + "::1"; }) == 404);
+    CHECK(each([&](int i) { return "unknown" + std::to_string(i); }) == 429);  // no address: the connection's
+  }
 }
 
 // ---- what a stranger learns --------------------------------------------------------------------------------------
@@ -646,4 +660,50 @@ TEST_CASE("over a real connection HEAD gives the page's headers without its body
   CHECK(get.status == 200);
   CHECK_THAT(get.body, Contains("Confirm your email address"));
   CHECK(site.dump() == before);
+}
+
+TEST_CASE("a plugin's path takes a mebibyte, our own pages stay small") {
+  std::vector<std::size_t> taken;
+  const auto is_plugins = [](std::string_view path) { return path.starts_with("/hr/"); };
+  Site site({.base_url = "https://invite.example.com", .plugin_path = is_plugins},
+            [&](const core::HttpRequest& request) -> std::optional<awaitable<core::HttpResponse>> {
+              if (!is_plugins(request.path)) return std::nullopt;
+              taken.push_back(request.body.size());
+              const auto answer = []() -> awaitable<core::HttpResponse> { co_return core::HttpResponse{}; };
+              return answer();
+            });
+  const auto bound = site.server.listen("127.0.0.1:0");
+  REQUIRE(bound);
+  const auto port = static_cast<std::uint16_t>(std::stoi(bound->substr(bound->rfind(':') + 1)));
+  Running loop(site.io);
+  const auto status = [&](const std::string& path, std::size_t bytes) {
+    RawClient client(port);
+    client.say("POST " + path +
+               " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\n");
+    if (bytes <= web::plugin_body_bytes) client.say(std::string(bytes, 'x'));
+    return client.answer().status;
+  };
+  const auto whole = status("/hr/push", std::size_t{1} << 20);
+  const auto more = status("/hr/push", (std::size_t{1} << 20) + 1);
+  const auto page = status("/v/none", 5 * 1024);
+  loop.stop();
+  CHECK(whole == 200);
+  CHECK(more == 413);
+  CHECK(page == 413);
+  CHECK(taken == std::vector<std::size_t>{std::size_t{1} << 20});
+}
+
+TEST_CASE("a plugin's answer has the type that it names, or none; one that failed is 503") {
+  model::SourceReply reply;
+  reply.status = 204;
+  CHECK(header_of(web::plugin_answer(reply), "Content-Type").empty());
+  CHECK(web::plugin_answer(reply).headers.size() == 1);
+  reply.status = 200;
+  reply.content_type = "application/scim+json";
+  reply.body = "{}";
+  CHECK(header_of(web::plugin_answer(reply), "Content-Type") == "application/scim+json");
+  CHECK(web::plugin_answer(reply).body == "{}");
+  const auto failed = web::plugin_answer(core::fail(core::ErrorKind::unavailable, "plugin_retry", "secret inside"));
+  CHECK(failed.status == 503);
+  CHECK(failed.body == "The source cannot answer now.\n");
 }

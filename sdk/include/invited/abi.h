@@ -150,8 +150,8 @@ typedef struct invited_plugin {
 
   /* Makes an instance. `config` is canonical JSON, complete with the schema's defaults and valid by the schema; it
    * holds names of secrets, never secrets. No network I/O: `invited --check-config` calls it too. Answers OK with
-   * *ret_self set (the daemon only hands it back; null is fine), or another status after host->fail(). Synchronous:
-   * the call is for fail(), deadline_ms() and cancelled() only.                                    [own-thread] */
+   * *ret_self set (the daemon only hands it back; null is fine, leaving it alone is not), or another status after
+   * host->fail(). Synchronous: the call is for fail(), deadline_ms() and cancelled() only.         [own-thread] */
   invited_status (*create)(const invited_host* host, invited_call* call, invited_str config, void** ret_self);
 
   /* Ends an instance: called once, when every call of it is completed. When it returns, nothing of the instance runs

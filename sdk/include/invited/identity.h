@@ -38,6 +38,8 @@ typedef struct invited_account_request {
   uint64_t role_count;
 } invited_account_request;
 
+/* UTF-8; the ids up to 1000 bytes, the address up to 2000. Beyond that the answer is misbehaviour and taken as UNKNOWN:
+ * nothing is cut. */
 typedef struct invited_account {
   uint32_t struct_size;
   int32_t created; /* 1: made by this call; 0: was there */

@@ -92,8 +92,9 @@ typedef struct invited_http {
 typedef struct invited_routes {
   uint32_t struct_size;
   uint32_t reserved;
-  /* Takes a path prefix ("/scim/v2": that path and everything below it) until destroy. In create() only. REJECTED:
-   * taken already, or reserved; BAD_CONFIG: not a path; UNSUPPORTED: not a source with HANDLE_HTTP. [own-thread] */
+  /* Takes a path prefix ("/scim/v2": that path and everything below it) until destroy. In create() only. Bodies of up
+   * to 1 MiB arrive there; a longer one is answered 413 by the daemon. REJECTED: taken already, or reserved;
+   * BAD_CONFIG: not a path; UNSUPPORTED: not a source with HANDLE_HTTP.                            [own-thread] */
   invited_status (*add)(const invited_host* host, invited_str prefix);
 } invited_routes;
 

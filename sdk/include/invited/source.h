@@ -97,7 +97,7 @@ typedef struct invited_request {
   invited_str body;
   invited_str format;          /* IMPORT: a hint such as "csv", "txt", "xlsx", or a profile's name; may be empty */
   invited_str file_name;       /* IMPORT: its last part only, for messages; may be empty */
-  invited_str method;          /* HTTP: in capitals */
+  invited_str method;          /* HTTP: in capitals; HEAD arrives as GET, the daemon leaves the body out */
   invited_str path;            /* HTTP: whole path with its prefix, percent-encoded as it came, without the query */
   invited_str query;           /* HTTP: what follows '?', without it */
   const invited_pair* headers; /* HTTP: names in lower case; several with one name are possible */
@@ -169,8 +169,9 @@ typedef struct invited_source {
   /* Writes records as bytes through write().                                                       [own-thread] */
   void (*export_records)(void* self, invited_call* call, const invited_export* part);
 
-  /* The fetch that asked for it with settle is durable. Called again after a crash in between: a repeat must be
-   * harmless. Until it is completed there is no next fetch.                                        [own-thread] */
+  /* The fetch that asked for it with settle is durable. Until it is completed with OK, REJECTED or UNSUPPORTED it is
+   * called again before the next fetch, with the same cursor: after another status with the same results, after a
+   * restart with none, and then perhaps for a fetch that did not ask for it. A repeat must be harmless. [own-thread] */
   void (*finish)(void* self, invited_call* call, const invited_report* report);
 } invited_source;
 
@@ -179,7 +180,8 @@ typedef struct invited_source_host {
   uint32_t struct_size;
   uint32_t reserved;
 
-  /* One record, in fetch and handle. Waits while the daemon is behind, so never call it under a lock that cancel()
+  /* One record, in fetch and handle: up to 1000 fields and 1 MiB, keys and values in UTF-8; one beyond that is a
+   * rejected row, the others go on. Waits while the daemon is behind, so never call it under a lock that cancel()
    * takes. OK: go on. CANCELLED: emit no more, complete the call with CANCELLED.                   [any-thread] */
   invited_status (*emit)(const invited_host* host, invited_call* call, const invited_record* record);
 
@@ -188,11 +190,14 @@ typedef struct invited_source_host {
   void (*reject_row)(const invited_host* host, invited_call* call, int64_t line, invited_str column, invited_str reason,
                      invited_str message);
 
-  /* The outcome of a fetch, once, before complete(OK): where the next one goes on; more 1: fetch again at once (after
-   * finish); settle 1: call finish() when all of this is durable.                                  [any-thread] */
+  /* The outcome of a fetch, once, before complete(OK): where the next one goes on, a text of up to 64 KiB; more 1:
+   * fetch again at once (after finish); settle 1: call finish() when all of this is durable. A longer cursor, or more
+   * with the cursor that this fetch was given and nothing to settle, is misbehaviour and fails the fetch. A source that
+   * settles may keep its cursor, but records that change nothing then end the round.               [any-thread] */
   void (*fetched)(const invited_host* host, invited_call* call, invited_str cursor, int32_t more, int32_t settle);
 
-  /* The answer to an HTTP push, once, before complete(OK); without it: 204. It leaves when the records of this call
+  /* The answer to an HTTP push, once, before complete(OK); without it: 204. The body has up to 16 MiB; with an empty
+   * content_type there is no such header. It leaves when the records of this call
    * are durable; if they cannot be stored the daemon answers 503 instead.                          [any-thread] */
   void (*respond)(const invited_host* host, invited_call* call, int32_t http_status, invited_str content_type,
                   invited_str body);

@@ -223,7 +223,7 @@ TEST_CASE("file: the oldest file goes first, one at a time") {
 TEST_CASE("file: hidden files, other endings and folders are none of its business") {
   const TempFolder folder;
   write(folder / ".people.csv", two_rows);
-  write(folder / "people.xlsx", "PK");
+  write(folder / "people.pdf", "PK");
   write(folder / "csv", two_rows);
   write(folder / ".csv", two_rows);
   fs::create_directory(folder / "folder.csv");
@@ -256,6 +256,18 @@ TEST_CASE("file: links, FIFOs and files of strangers are left where they are and
   CHECK(source.host.lines.size() == (root ? 4 : 3));
   CHECK(names(folder / "done").empty());
   CHECK(names(folder / "failed").empty());
+}
+
+TEST_CASE("file: a spreadsheet is left where it is, and it is said once what to do") {
+  const TempFolder folder;
+  write(folder / "people.XLSX", "PK");
+  write(folder / "notes.md", "x");
+  Source source(folder.path());
+  CHECK(source.fetch_when_still().rows.empty());
+  source.fetch();
+  CHECK(source.host.logged("it is a spreadsheet; save it as CSV and put that here file=people.XLSX"));
+  CHECK(source.host.lines.size() == 1);
+  CHECK(fs::exists(folder / "people.XLSX"));
 }
 
 TEST_CASE("file: a link that takes a file's place between two system calls is not followed") {
