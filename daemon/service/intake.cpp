@@ -593,7 +593,7 @@ RowResult apply_fields(Db& db, Planner& planner, const model::SourceRecord& reco
     ask_reviews_again(db, planner, user, address_changed,
                       job.start_moved ? std::optional(employment->key) : std::nullopt, context.actor, now);
     if (job.changed && !job.made) (void)settle_review(db, planner, user, *employment, context.actor, now);
-    if (job.changed) (void)make_way(db, planner, user.key, now);
+    if (present && job.changed) (void)make_way(db, planner, user.key, now);
     planner.apply(db, user.key, context.actor, now, ask);
     if (context.dry_run && seen != nullptr && email.changed) {
       seen->taken_emails.insert(user.login_email_canonical);

@@ -1,6 +1,8 @@
 #include "service/sweep.hpp"
 
 #include <algorithm>
+#include <span>
+#include <vector>
 
 #include "service/links.hpp"
 #include "service/looper.hpp"
@@ -106,9 +108,10 @@ boost::asio::awaitable<std::size_t> Sweep::hand_over() {
     const auto ended = co_await [&] {
       return store_.read([behind, before](Db& db) { return store::employments::to_end(db, before, behind, rows); });
     }();
-    if (!ended.users.empty())
+    for (std::size_t first = 0; first < ended.users.size(); first += chunk) {
+      const auto some = std::span(ended.users).subspan(first, std::min(chunk, ended.users.size() - first));
       total += co_await [&] {
-        return store_.write([planner = planner_, users = ended.users, now](Db& db) {
+        return store_.write([planner = planner_, users = std::vector(some.begin(), some.end()), now](Db& db) {
           return static_cast<std::size_t>(std::count_if(users.begin(), users.end(), [&](const Id& user) {
             if (!make_way(db, *planner, user, now)) return false;
             planner->apply(db, user, "daemon", now);
@@ -116,6 +119,7 @@ boost::asio::awaitable<std::size_t> Sweep::hand_over() {
           }));
         });
       }();
+    }
     behind = ended.last;
   } while (behind);
   co_return total;

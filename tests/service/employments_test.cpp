@@ -266,3 +266,18 @@ TEST_CASE("W1 whoever comes back the day after the end is a hire at once, withou
   CHECK(b.mails_to("a") == 2);
   CHECK(b.states("a") == std::vector<std::string>{"superseded", "sent"});
 }
+
+TEST_CASE("many who go over to their next employment on one day do, in pieces") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  constexpr int many = 300;
+  for (int n = 0; n < many; ++n) {
+    const std::string id = std::to_string(n);
+    REQUIRE(b.row({{"user_id", id}, {"name", id}, {"start_date", "2026-10-01"}, {"end_date", "2026-10-31"}}) ==
+            "created");
+    REQUIRE(b.row({{"user_id", id}, {"start_date", "2026-11-01"}, {"end_date", ""}}) == "updated");
+  }
+  b.at("2026-11-01T10:00:00Z");
+  CHECK(b.go(b.sweep.hand_over()) == many);
+  CHECK(b.go(b.sweep.hand_over()) == 0);
+}
