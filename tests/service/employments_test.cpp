@@ -252,7 +252,7 @@ TEST_CASE("W9 the address of a hire is corrected after the link ended unused: pl
   CHECK(b.states("a") == std::vector<std::string>{"superseded", "sent"});
 }
 
-TEST_CASE("W1 whoever comes back the day after the end is a hire at once, without waiting for the daily look") {
+TEST_CASE("whoever comes back the day after the end is in the new employment at once, without waiting for the sweep") {
   Bench b;
   b.at("2026-09-01T08:00:00Z");
   employ(b, "2026-09-01", "2026-10-19");
@@ -262,6 +262,8 @@ TEST_CASE("W1 whoever comes back the day after the end is a hire at once, withou
   REQUIRE(b.mails_to("a") == 1);
   b.at("2026-10-20T08:00:00Z");
   employ(b, "2026-10-20");
+  const auto in_force = store::employments::in_force(*b.db, b.user("a")->key);
+  CHECK(model::to_text(in_force->start_date) == "2026-10-20");  // what lists, exports and the leaver rule go by
   b.pump();
   CHECK(b.mails_to("a") == 2);
   CHECK(b.states("a") == std::vector<std::string>{"superseded", "sent"});
