@@ -46,7 +46,6 @@ std::string spoken_reason(std::string_view code) {
       {"no_login_email", "no login email saved"},
       {"no_start_date", "no start date"},
       {"not_a_hire", "not a hire"},
-      {"provider_pending", "waits for the identity provider"},
       {"render_failed", "the mail could not be written"},
       {"review_rejected", "review rejected"},
       {"revoked", "invitation revoked"},

@@ -71,6 +71,7 @@ bool fits(std::span<const std::string_view> pattern, std::span<const std::string
   return true;
 }
 
+// As model::parse_date takes them.
 bool is_date(std::string_view text) {
   if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;
   int year = 0;
@@ -81,7 +82,7 @@ bool is_date(std::string_view text) {
     return std::all_of(text.data() + at, end, [](char c) { return c >= '0' && c <= '9'; }) &&
            std::from_chars(text.data() + at, end, out).ec == std::errc();
   };
-  return number(0, 4, year) && number(5, 2, month) && number(8, 2, day) &&
+  return number(0, 4, year) && year >= 1900 && number(5, 2, month) && number(8, 2, day) &&
          std::chrono::year_month_day(std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)).ok();
 }
 
@@ -112,12 +113,24 @@ std::string list_of(const std::vector<std::string_view>& choices) {
   return text;
 }
 
+constexpr std::size_t longest_condition = 1'000;
+constexpr std::size_t most_errors = 20;
+
 // What is wrong with a value that already has the right JSON type.
 tl::expected<json::value, ArgumentError> checked(const Argument& argument, json::value value) {
   if (const auto* text = value.if_string()) {
     if (text->empty()) {
       if (argument.clearable) return value;
       return wrong(argument, "empty", "must not be empty");
+    }
+    // What selects people must say something: a blank that is looked for would be found in everybody.
+    if (argument.in == In::filter || argument.in == In::query) {
+      const std::string_view plain(text->data(), text->size());
+      if (plain.size() > longest_condition)
+        return wrong(argument, "too_long", "has at most " + std::to_string(longest_condition) + " octets");
+      if (std::ranges::any_of(plain, [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
+        return wrong(argument, "control_character", "must not hold control characters");
+      if (plain.find_first_not_of(' ') == std::string_view::npos) return wrong(argument, "empty", "must not be blank");
     }
     if (argument.type == Type::date && !is_date({text->data(), text->size()})) {
       return wrong(argument, "not_a_date", "must be a day of the calendar, written as 2026-12-01");
@@ -164,6 +177,7 @@ tl::expected<json::value, ArgumentError> typed(const Argument& argument, const j
 void read_members(const Command& command, In in, const std::string& prefix, const json::object& object,
                   json::object& values, std::vector<ArgumentError>& errors) {
   for (const auto& member : object) {
+    if (errors.size() >= most_errors) return;
     if (in == In::body && member.key() == "filter") continue;
     const auto* argument = command.argument({member.key().data(), member.key().size()});
     if (argument == nullptr || argument->in != in) {

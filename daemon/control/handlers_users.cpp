@@ -75,7 +75,7 @@ private:
 };
 
 // Adds or changes one user through the source that takes records: by hand is a source like any other.
-awaitable<HttpResponse> write_record(Desk* desk, Call call, json::object record) {
+awaitable<HttpResponse> write_record(Desk* desk, Call call, json::object record, bool must_be_new) {
   const std::string source = desk->fetching.taker_of("record");
   if (source.empty())
     co_return problem(409, "no_manual_source",
@@ -85,6 +85,7 @@ awaitable<HttpResponse> write_record(Desk* desk, Call call, json::object record)
   model::SourcePush push = record_push(record);
   service::IntakeContext context = context_of(source, call);
   context.look = seen.look_at_row();
+  context.must_be_new = must_be_new;
   service::RowsProgress progress = [rows](const std::vector<model::RowResult>& chunk) {
     rows->insert(rows->end(), chunk.begin(), chunk.end());
   };
@@ -97,6 +98,7 @@ awaitable<HttpResponse> write_record(Desk* desk, Call call, json::object record)
     co_return problem(500, "source_gave_nothing",
                       "The source took the record and gave nothing back: look at the journal for its plugin.");
   const model::RowResult& row = rows->front();
+  if (row.reason == "user_exists") co_return problem(409, row.reason, row.message);
   if (row.outcome == model::RowOutcome::rejected) co_return rejected(row);
   const std::string asked_for = record.contains("user_id") ? std::string(record.at("user_id").as_string()) : row.user;
   if (!seen.user() || store::fold_user_id(asked_for) != store::fold_user_id(row.user))
@@ -123,16 +125,8 @@ awaitable<HttpResponse> list_users(Desk* desk, Call call) {
 }
 
 awaitable<HttpResponse> add_user(Desk* desk, Call call) {
-  // Without a user-id the employment template makes one.
-  if (const std::string user_id = call.text("user_id"); !user_id.empty()) {
-    const auto present = co_await desk->queries.user(user_id);
-    if (present)
-      co_return problem(
-          409, "user_exists",
-          fmt::format("There is already a user \"{}\": change it with user set.", present->loaded.user.user_id));
-  }
   json::object record = call.values;
-  co_return co_await write_record(desk, std::move(call), std::move(record));
+  co_return co_await write_record(desk, std::move(call), std::move(record), true);
 }
 
 awaitable<HttpResponse> set_user(Desk* desk, Call call) {
@@ -141,7 +135,7 @@ awaitable<HttpResponse> set_user(Desk* desk, Call call) {
   json::object record = call.values;
   record.erase("id");
   record["user_id"] = present->loaded.user.user_id;
-  co_return co_await write_record(desk, std::move(call), std::move(record));
+  co_return co_await write_record(desk, std::move(call), std::move(record), false);
 }
 
 awaitable<void> run_import(Desk* desk, std::shared_ptr<Job> job, std::string source, model::SourcePush push,
@@ -264,13 +258,16 @@ awaitable<HttpResponse> make_plan(Desk* desk, Call call) {
 }
 
 void tell(Job& job, const service::BulkProgress& progress) {
-  job.progress(progress.done, progress.total, 0);
+  job.progress(progress.done, progress.total, progress.failed);
 }
 
 json::object bulk_counts(const service::BulkProgress& progress) {
   json::object skipped;
   for (const auto& [code, count] : progress.skipped) skipped[code] = count;
-  return {{"sent", progress.sent}, {"connected", progress.connected}, {"failed", 0}, {"skipped", std::move(skipped)}};
+  return {{"sent", progress.sent},
+          {"connected", progress.connected},
+          {"failed", progress.failed},
+          {"skipped", std::move(skipped)}};
 }
 
 awaitable<void> run_bulk(Desk* desk, std::shared_ptr<Job> job, core::Id plan) {
@@ -344,6 +341,7 @@ model::SourcePush import_push(Call& call) {
           std::move(call.request.body)};
 }
 
+// A condition that was given and cannot be read ends the request: left out it would select more people than meant.
 model::UserFilter filter_of(const json::object& values) {
   model::UserFilter filter;
   const auto text = [&](std::string_view field) -> std::optional<std::string> {
@@ -356,11 +354,11 @@ model::UserFilter filter_of(const json::object& values) {
   filter.authorised_company = text("authorised_company");
   filter.role = text("role");
   if (const auto* enabled = values.if_contains("enabled")) filter.enabled = enabled->as_bool();
-  if (const auto connection = text("connection")) filter.connection = model::parse_connection(*connection);
+  if (const auto connection = text("connection")) filter.connection = model::parse_connection(*connection).value();
   if (const auto* saved = values.if_contains("login_email_saved")) filter.login_email_saved = saved->as_bool();
-  if (const auto date = text("start_before")) filter.start_before = model::parse_date(*date);
-  if (const auto date = text("start_after")) filter.start_after = model::parse_date(*date);
-  if (const auto state = text("invitation")) filter.invitation = model::parse_invitation_state(*state);
+  if (const auto date = text("start_before")) filter.start_before = model::parse_date(*date).value();
+  if (const auto date = text("start_after")) filter.start_after = model::parse_date(*date).value();
+  if (const auto state = text("invitation")) filter.invitation = model::parse_invitation_state(*state).value();
   filter.search = text("search").value_or("");
   return filter;
 }

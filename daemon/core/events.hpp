@@ -16,30 +16,20 @@ inline constexpr Event daemon_started{"daemon.started", "d26aa3edf16e48dd0739db2
 inline constexpr Event daemon_stopped{"daemon.stopped", "e5f000533a2480caf9d17989231f4474"};
 inline constexpr Event config_refused{"config.refused", "fe24b1247c8ee911ffd04a5f77b665fe"};
 inline constexpr Event config_reloaded{"config.reloaded", "a7b31aa42593f8fcc04c136314af8b35"};
-inline constexpr Event store_migrated{"store.migrated", "8950b35f0efc72cc01b3163db805ad6d"};
 inline constexpr Event store_refused{"store.refused", "08434bf76dcae243c4b98695ce899cdb"};
 inline constexpr Event state_copied{"state.copied", "eb110c07c06e40502c1a1aa97c8deb75"};
-inline constexpr Event clock_distrusted{"clock.distrusted", "4f25e96cd88b34cd58f078a9c0950eec"};
 
 // Where people come from.
 inline constexpr Event source_fetched{"source.fetched", "49aa7c850eed1e70c32286158ab0ecc7"};
 inline constexpr Event source_failed{"source.failed", "1d409e04526aea10f52238a2a652a5c3"};
-inline constexpr Event source_held{"source.held", "86328ceb962d2f3b02f0274dd3174c68"};
 inline constexpr Event row_refused{"source.row_refused", "1b34e88c83b4fc1b4837ecaccf095429"};
 
 // Invitations.
-inline constexpr Event invitation_scheduled{"invitation.scheduled", "1e3c816085bdfb993a9327a007176b76"};
-inline constexpr Event invitation_released{"invitation.released", "fca6482568458852ea01f34bcecb8ba9"};
-inline constexpr Event invitation_held{"invitation.held", "86120a631ded617a5483c553162d738d"};
 inline constexpr Event batch_held{"batch.held", "36aa6941e7824b799197a7c14f432d1d"};
-inline constexpr Event invitation_cancelled{"invitation.cancelled", "682cec576f10bd0a1019bd77bec2226b"};
 inline constexpr Event link_expired{"link.expired", "95841e886a6ad3c180d0a02fb2113346"};
-inline constexpr Event link_superseded{"link.superseded", "b60da86734c3c4c265594eda8844c764"};
-inline constexpr Event link_confirmed{"link.confirmed", "bc1b4965c2ea6de51fd67bf37433ab75"};
 
 // Mail.
 inline constexpr Event delivery_accepted{"delivery.accepted", "c7c0783f00073c409a9eb7beae2df5d5"};
-inline constexpr Event delivery_deferred{"delivery.deferred", "f5eea34d3ebc9e7cdb48219f8aec8e8e"};
 inline constexpr Event delivery_rejected{"delivery.rejected", "4e922460c1b3adb7ef76a5aae8fbaa7c"};
 inline constexpr Event delivery_uncertain{"delivery.uncertain", "ba105b96c61ad63db96761e8695c6148"};
 inline constexpr Event delivery_given_up{"delivery.given_up", "e1c65a6f95dea11f40576a0487e63d9d"};
@@ -64,7 +54,6 @@ inline constexpr Event plugin_misbehaved{"plugin.misbehaved", "8b95cdeb810d397f4
 inline constexpr Event plugin_stuck{"plugin.stuck", "763c6b6ae8c72e5924ceaacad97ad72d"};
 inline constexpr Event control_denied{"control.denied", "8b437e7027b470af6bc25ee5fc7fbb72"};
 inline constexpr Event web_refused{"web.refused", "bd71344e26d280b437f4764bec8b5708"};
-inline constexpr Event audit_broken{"audit.broken", "0a3e005a8459e4f4bfc6d2b6321bc536"};
 inline constexpr Event internal_error{"internal.error", "74afa3d31f289f3310fc661c30f90f61"};
 
 }  // namespace invited::core::events

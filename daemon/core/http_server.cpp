@@ -1,6 +1,5 @@
 #include "core/http_server.hpp"
 
-#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -26,6 +25,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/status.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <cerrno>
 #include <ctime>
 #include <map>
 #include <set>
@@ -297,16 +297,20 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
     Listener listener;
     listener.acceptor = std::make_shared<Acceptor>(executor);
     const int domain = socket_domain(descriptor.get());
+    const Protocol protocol(domain, domain == AF_UNIX ? 0 : IPPROTO_TCP);
     error_code error;
-    listener.acceptor->assign(Protocol(domain, domain == AF_UNIX ? 0 : IPPROTO_TCP), descriptor.get(), error);
+    listener.acceptor->assign(protocol, descriptor.get(), error);
     if (error) return fail(ErrorKind::internal, "cannot_listen", "Cannot watch the socket: " + error.message());
     std::string bound = endpoint_text(descriptor.release());
+    // An adopted one may block, and who was there to be accepted may be gone by then.
+    listener.acceptor->non_blocking(true, error);
+    if (error) return fail(ErrorKind::internal, "cannot_listen", "Cannot watch the socket: " + error.message());
     if (!socket_file.empty()) {
       struct stat file{};
       if (::lstat(socket_file.c_str(), &file) == 0) listener.inode = file.st_ino;
       listener.socket_file = std::move(socket_file);
     }
-    scope.spawn("http accept " + bound, accept_loop(shared_from_this(), listener.acceptor));
+    scope.spawn("http accept " + bound, accept_loop(shared_from_this(), listener.acceptor, protocol));
     listeners.push_back(std::move(listener));
     return bound;
   }
@@ -332,25 +336,53 @@ struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
     return date_text;
   }
 
-  static asio::awaitable<void> accept_loop(std::shared_ptr<Impl> self, std::shared_ptr<Acceptor> acceptor) {
+  static asio::awaitable<void> accept_loop(std::shared_ptr<Impl> self, std::shared_ptr<Acceptor> acceptor,
+                                           Protocol protocol) {
     while (!self->stopping) {
       error_code error;
-      Socket socket = co_await acceptor->async_accept(asio::redirect_error(asio::use_awaitable, error));
+      co_await acceptor->async_wait(Acceptor::wait_read, asio::redirect_error(asio::use_awaitable, error));
       if (error == asio::error::operation_aborted || !acceptor->is_open()) co_return;
-      if (error == asio::error::connection_aborted) continue;
-      if (error) {
-        // Out of descriptors or memory: it passes, and until then accepting again at once would only spin.
-        self->on_error(std::make_exception_ptr(boost::system::system_error(error, "accept")));
-        asio::steady_timer pause(self->executor, accept_pause);
-        co_await pause.async_wait(asio::use_awaitable);
-        continue;
-      }
-      self->take(std::move(socket));
+      if (!error) error = self->accept_one(*acceptor, protocol);
+      if (!error) continue;
+      // Out of descriptors or memory: it passes, and until then accepting again at once would only spin.
+      self->report(std::make_exception_ptr(boost::system::system_error(error, "accept")));
+      asio::steady_timer pause(self->executor, accept_pause);
+      co_await pause.async_wait(asio::use_awaitable);
+    }
+  }
+
+  // The error is one for which to wait.
+  error_code accept_one(Acceptor& acceptor, const Protocol& protocol) {
+    // By hand: Asio's accept leaves a moment in which a child of this process would inherit the connection.
+    Descriptor accepted(::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!accepted) {
+      const bool gone = errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
+      return gone ? error_code() : error_code(errno, boost::system::system_category());
+    }
+    Socket socket(executor);
+    error_code error;
+    socket.assign(protocol, accepted.get(), error);
+    if (error) return error;
+    accepted.release();
+    // What goes wrong with one connection (no memory, a refusal that throws) is not the end of accepting.
+    try {
+      take(std::move(socket));
+    } catch (...) {
+      report(std::current_exception());
+    }
+    return {};
+  }
+
+  // For those who must go on whatever becomes of the report.
+  void report(const std::exception_ptr& error) const noexcept {
+    try {
+      on_error(error);
+    } catch (...) {
+      // There is nobody left to tell.
     }
   }
 
   void take(Socket socket) {
-    ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
     auto peer = peer_of(socket.native_handle());
     if (!peer) return;
     if (!peer->http.local) {

@@ -2,7 +2,7 @@
 // the journal they are sent there by sd_journal_sendv instead, with the fields kept apart (MESSAGE_ID=, INVITED_EVENT=,
 // INVITED_USER=, …), so that `journalctl INVITED_USER=…` finds them.
 //
-//   log::info(events::mail_accepted, "Mail accepted by the next server", {{"user", id}, {"delivery", d}});
+//   log::info(events::delivery_accepted, "The next server took the mail", {{"user", id}, {"delivery", d}});
 //
 // Nothing secret reaches a log: no token, no link, no credential; addresses are masked with mask_email(). Whatever is
 // given passes through printable(). Nothing here throws for what a value holds. [any-thread]

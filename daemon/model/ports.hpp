@@ -40,8 +40,9 @@ struct Verdict {
   core::Id delivery;
   VerdictStatus status = VerdictStatus::unknown;
   bool transport_trouble =
-      false;          // about us or the server, not this mail: pause the transport, count nothing against the mail
-  std::string phase;  // "connect", "rcpt", "data_end", …
+      false;  // about us or the server, not this mail: pause the transport, count nothing against the mail
+  bool taken_back = false;  // after recall(): it was not tried
+  std::string phase;        // "connect", "rcpt", "data_end", …
   std::int32_t code = 0;
   core::Milliseconds retry_after{0};  // the other side's wish; 0: none
   std::string remote_id;
@@ -56,6 +57,8 @@ public:
   [[nodiscard]] virtual std::size_t window() const = 0;
   // Every mail gets exactly one verdict through `on_verdict`, also when the plugin answers nothing (then `unknown`).
   virtual void send(std::vector<OutgoingMail> mails, std::function<void(Verdict)> on_verdict) = 0;
+  // What was handed over and has not begun shall come back as `retry`, taken_back; what has begun gets its verdict.
+  virtual void recall() = 0;
   // The outcome is durable: the connection that carried this mail may finish its next one.
   virtual void settled(core::Id delivery) = 0;
   // Connects, greets and signs in without a mail; a sentence about the server, or what is wrong.
@@ -82,7 +85,7 @@ struct ProviderAnswer {
   std::string external_id;  // must be the one asked for
   std::string provider_id;
   std::string sign_in_url;
-  bool found = false;  // lookup
+  bool found = false;  // lookup; false also where the provider has none
   core::Milliseconds retry_after{0};
   std::string detail;
 };

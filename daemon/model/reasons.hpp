@@ -40,7 +40,6 @@ inline constexpr std::string_view link_open = "link_open";
 inline constexpr std::string_view link_expired = "link_expired";
 inline constexpr std::string_view link_revoked = "link_revoked";
 inline constexpr std::string_view confirmed = "confirmed";
-inline constexpr std::string_view provider_pending = "provider_pending";
 inline constexpr std::string_view held = "held";
 inline constexpr std::string_view cooldown = "cooldown";  // W13
 inline constexpr std::string_view sent_again = "sent_again";
@@ -60,6 +59,8 @@ inline constexpr std::string_view delivery_rejected = "delivery_rejected";
 inline constexpr std::string_view delivery_uncertain = "delivery_uncertain";
 inline constexpr std::string_view delivery_gave_up = "delivery_gave_up";
 inline constexpr std::string_view render_failed = "render_failed";
+// One person among many whom the store refuses: set aside and told, so that the others go on.
+inline constexpr std::string_view internal_error = "internal_error";
 }  // namespace reason
 
 }  // namespace invited::model

@@ -4,6 +4,7 @@
 // coverage are made from them. A transition that is not in the table does not exist; the store refuses it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -25,6 +26,11 @@ enum class InvitationState : std::uint8_t {
   revoked,     // a person withdrew the link
   cancelled,   // ended before it went out
 };
+
+inline constexpr std::array all_invitation_states{
+    InvitationState::draft,    InvitationState::scheduled, InvitationState::released, InvitationState::sent,
+    InvitationState::verified, InvitationState::connected, InvitationState::expired,  InvitationState::superseded,
+    InvitationState::revoked,  InvitationState::cancelled};
 
 enum class DeliveryState : std::uint8_t { queued, claimed, accepted, deferred, rejected, uncertain, cancelled };
 

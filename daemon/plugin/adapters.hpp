@@ -70,11 +70,14 @@ public:
   [[nodiscard]] std::size_t window() const override;
   // A mail that the plugin was never asked about is `retry` with transport_trouble.
   void send(std::vector<model::OutgoingMail> mails, std::function<void(model::Verdict)> on_verdict) override;
+  // A cancel hint to each batch that is open; a plugin that takes none back gives its verdicts in its own time.
+  void recall() override;
   void settled(core::Id delivery) override;
   awaitable<core::Result<std::string>> probe() override;
 
 private:
   std::shared_ptr<Instance> instance_;
+  std::vector<std::weak_ptr<Call>> batches_;  // that may be open
 };
 
 class IdentityAdapter final : public model::Identity {

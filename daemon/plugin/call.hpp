@@ -4,9 +4,9 @@
 // instead of hitting another call. The object lives until the plugin has completed it and the operation has returned,
 // whoever stopped waiting before; it owns what the operation was given.
 //
-//   auto call = std::make_shared<ProbeCall>("probe", limits.probe);
-//   Outcome outcome = co_await instance->run(call, [self, operations](invited_call* handle) { operations->probe(self,
-//   handle); });
+//   auto call = std::make_shared<ProbeCall>(limits.probe);
+//   const auto probe = [self, operations](invited_call* handle) { operations->probe(self, handle); };
+//   Outcome outcome = co_await instance->run(call, probe);
 //
 // Roles derive from Call to keep their arguments and outputs.
 #pragma once

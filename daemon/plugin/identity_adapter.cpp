@@ -197,8 +197,9 @@ awaitable<ProviderAnswer> IdentityAdapter::reset_password(std::string external_i
 }
 
 awaitable<ProviderAnswer> IdentityAdapter::lookup(std::string external_id) {
+  // It cannot say: the daemon asks for what it wants again, which is harmless by the contract.
   if ((instance_->plugin().capabilities & INVITED_IDENTITY_LOOKUP) == 0)
-    co_return unsupported(std::move(external_id), "lookup");
+    co_return ProviderAnswer{.status = ProviderStatus::done, .external_id = std::move(external_id), .found = false};
   const auto call = call_about(*instance_, "lookup", std::move(external_id));
   Instance::Operation operation = [instance = instance_.get(), raw = call->raw()](invited_call* handle) {
     instance->operations<invited_identity>().lookup(instance->self(), handle, raw->external_id);

@@ -1,9 +1,10 @@
 // All plugins of the daemon: modules found and loaded, instances made from the configuration, and their orderly end.
 //
 //   Registry registry(setup);
-//   config::Errors errors = co_await registry.load_all(config.instances());   // every error, with its place in the
-//   file model::Transport* smarthost = registry.transport("smarthost"); … std::vector<std::string> left_behind =
-//   co_await registry.stop(10s);
+//   config::Errors errors = co_await registry.load_all(std::move(instances));  // every error, with its place
+//   model::Transport* smarthost = registry.transport("smarthost");
+//   …
+//   std::vector<std::string> left_behind = co_await registry.stop(10s);
 //
 // All [core-thread]. load_all(), list(), describe() and check() read the plugin folders and run module entries: they
 // take milliseconds. Modules stay loaded as long as the registry lives. When stop() names instances that did not come

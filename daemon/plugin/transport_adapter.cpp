@@ -115,7 +115,9 @@ public:
     Verdict verdict;
     verdict.delivery = at->second;
     verdict.status = verdict_status(raw.status);
-    verdict.transport_trouble = raw.scope == INVITED_SCOPE_TRANSPORT || raw.status == INVITED_BAD_CONFIG;
+    verdict.taken_back = raw.status == INVITED_CANCELLED && cancel_requested();
+    verdict.transport_trouble =
+        !verdict.taken_back && (raw.scope == INVITED_SCOPE_TRANSPORT || raw.status == INVITED_BAD_CONFIG);
     verdict.phase = phase_text(raw.phase);
     verdict.code = raw.reply_code;
     verdict.retry_after = std::chrono::seconds(std::clamp<std::int64_t>(raw.retry_after_s, 0, 365 * 86400));
@@ -141,7 +143,8 @@ protected:
       Verdict verdict;
       verdict.delivery = delivery;
       verdict.status = outcome.begun ? VerdictStatus::unknown : VerdictStatus::retry;
-      verdict.transport_trouble = !outcome.begun;
+      verdict.taken_back = !outcome.begun && cancel_requested();
+      verdict.transport_trouble = !outcome.begun && !verdict.taken_back;
       verdict.detail = outcome.begun ? "the transport gave no verdict" : "the transport was not asked";
       if (!outcome.why.message.empty()) verdict.detail += ": " + outcome.why.message;
       give(std::move(verdict));
@@ -235,7 +238,14 @@ void TransportAdapter::send(std::vector<OutgoingMail> mails, std::function<void(
                                    count = call->count()](invited_call* handle) {
     instance->operations<invited_transport>().send(instance->self(), handle, list, count);
   };
+  std::erase_if(batches_, [](const auto& batch) { return batch.expired(); });
+  batches_.push_back(call);
   instance_->start(call, std::move(operation), [](const Outcome&) {});
+}
+
+void TransportAdapter::recall() {
+  for (const auto& batch : batches_)
+    if (const auto call = batch.lock()) instance_->cancel(call);
 }
 
 void TransportAdapter::settled(core::Id delivery) {

@@ -27,6 +27,7 @@ public:
   [[nodiscard]] const std::string& name() const override { return name_; }
   [[nodiscard]] std::size_t window() const override { return 64; }
   void send(std::vector<model::OutgoingMail> mails, std::function<void(model::Verdict)> on_verdict) override;
+  void recall() override {}
   void settled(core::Id) override {}
   model::awaitable<core::Result<std::string>> probe() override { co_return std::string("a rehearsal writes files"); }
 

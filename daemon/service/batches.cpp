@@ -7,6 +7,7 @@
 #include "core/events.hpp"
 #include "core/log.hpp"
 #include "service/looper.hpp"
+#include "service/one_of_many.hpp"
 #include "service/sweep.hpp"
 #include "store/deliveries.hpp"
 #include "store/invitations.hpp"
@@ -40,7 +41,6 @@ constexpr std::size_t pending_chunk = 20'000;
 constexpr std::size_t most_examples = 10;
 constexpr std::size_t most_left_open = 1'000;
 constexpr std::string_view by_rule = "daemon";
-constexpr std::string_view internal_error = "internal_error";
 constexpr std::array all_acts{BatchAct::withdraw, BatchAct::disable, BatchAct::release};
 
 std::string batch_subject(const Id& batch) {
@@ -107,8 +107,7 @@ std::string discard(Db& db, Planner& planner, const Id& batch, const BatchItem& 
 std::string work_off(Db& db, Planner& planner, const Batch& batch, const BatchItem& item, bool release,
                      const std::string& actor, Instant now) {
   std::string outcome;
-  try {
-    store::Savepoint whole(db);
+  const auto act = [&] {
     store::batches::settle(db, batch.key, item.number, "done");  // it waits for nothing while its act is decided
     if (!release) {
       outcome = discard(db, planner, batch.key, item, actor, now);
@@ -119,14 +118,12 @@ std::string work_off(Db& db, Planner& planner, const Batch& batch, const BatchIt
     } else {
       outcome = disable(db, planner, item, actor, now);
     }
-    store::batches::settle(db, batch.key, item.number, outcome);
-    whole.release();
-  } catch (const std::exception& e) {
-    if (!store::about_one_row(e)) throw;
-    core::log::error(core::events::internal_error, "A person of a batch cannot be worked off and is held",
-                     {{"batch", batch.key.text()}, {"user", item.user.text()}, {"why", e.what()}});
-    outcome = internal_error;
-    store::batches::settle(db, batch.key, item.number, outcome);
+  };
+  const bool done =
+      one_of_many(db, "A person of a batch cannot be worked off and is held", "user", item.user.text(), act);
+  if (!done) outcome = model::reason::internal_error;
+  store::batches::settle(db, batch.key, item.number, outcome);
+  if (!done) {
     if (const auto loaded = Planner::load(db, item.user); still_held_by(loaded, batch.key))
       store::invitations::set_held(db, loaded->invitation->key, outcome);
   }

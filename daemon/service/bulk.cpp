@@ -5,6 +5,7 @@
 #include "core/events.hpp"
 #include "core/log.hpp"
 #include "service/looper.hpp"
+#include "service/one_of_many.hpp"
 #include "store/plans.hpp"
 #include "store/users.hpp"
 
@@ -18,7 +19,7 @@ using model::InvitationState;
 // Each closure stays far below 20 ms, so that others have their turn.
 constexpr std::size_t look_chunk = 10'000;  // users passed over by the filter
 constexpr std::size_t plan_chunk = 256;     // users decided about
-constexpr std::size_t item_chunk = 8'000;   // rows written: few, since each time waits for the disk
+constexpr std::size_t item_chunk = 4'000;   // rows written: few, since each time waits for the disk
 constexpr std::size_t run_chunk = 32;
 constexpr std::size_t most_examples = 5;
 constexpr std::string_view will_send = "send";
@@ -169,15 +170,16 @@ void add_up(BulkProgress& into, const std::string& outcome, std::int64_t n) {
     into.sent += n;
   } else if (outcome == will_connect) {
     into.connected += n;
+  } else if (outcome == model::reason::internal_error) {
+    into.failed += n;
   } else {
     into.skipped[outcome] += n;
   }
 }
 
 // Decided again: who connected, left or got a mail since the plan was made is skipped.
-std::string outcome_now(Db& db, const Planner& planner, const store::plans::Plan& plan, const Id& user, Instant now,
-                        core::Milliseconds cooldown) {
-  const auto loaded = Planner::load(db, user);
+std::string outcome_now(const std::optional<Loaded>& loaded, const Planner& planner, const store::plans::Plan& plan,
+                        Instant now, core::Milliseconds cooldown) {
   if (!loaded) return "unknown_user";
   const bool scheduled = plan.detail.find(flag_scheduled) != std::string::npos;
   const bool recent = plan.detail.find(flag_recent) != std::string::npos;
@@ -188,20 +190,15 @@ std::string outcome_now(Db& db, const Planner& planner, const store::plans::Plan
 std::string work_off(Db& db, Planner& planner, const store::plans::Plan& plan, const store::plans::Item& item,
                      Instant now, core::Milliseconds cooldown) {
   std::string outcome;
-  try {
-    store::Savepoint whole(db);
-    outcome = outcome_now(db, planner, plan, item.user, now, cooldown);
+  const auto act = [&] {
+    auto loaded = Planner::load(db, item.user);
+    outcome = outcome_now(loaded, planner, plan, now, cooldown);
     if (outcome == will_send || outcome == will_connect)
-      planner.apply(db, item.user, plan.actor, now, {.asked = true, .cause = model::InvitationCause::asked});
-    store::plans::settle_item(db, plan.key, item.number, outcome);
-    whole.release();
-  } catch (const std::exception& e) {
-    if (!store::about_one_row(e)) throw;
-    core::log::error(core::events::internal_error, "A person of a bulk send cannot be sent to and is left out",
-                     {{"plan", plan.key.text()}, {"user", item.user.text()}, {"why", e.what()}});
-    outcome = "internal_error";
-    store::plans::settle_item(db, plan.key, item.number, outcome);
-  }
+      planner.apply(db, std::move(*loaded), plan.actor, now, {.asked = true, .cause = model::InvitationCause::asked});
+  };
+  if (!one_of_many(db, "A person of a bulk send cannot be sent to and is left out", "user", item.user.text(), act))
+    outcome = model::reason::internal_error;
+  store::plans::settle_item(db, plan.key, item.number, outcome);
   return outcome;
 }
 
@@ -265,7 +262,7 @@ boost::asio::awaitable<core::Result<BulkProgress>> Bulk::rehearse(Id plan, OnBul
       return store_.read([planner = planner_, row = *row, last, now, cooldown = cooldown_](Db& db) {
         Chunk done;
         for (const auto& item : store::plans::open_items(db, row.key, last, plan_chunk)) {
-          done.outcomes.push_back(outcome_now(db, *planner, row, item.user, now, cooldown));
+          done.outcomes.push_back(outcome_now(Planner::load(db, item.user), *planner, row, now, cooldown));
           done.last = item.number;
         }
         return done;

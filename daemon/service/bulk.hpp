@@ -38,6 +38,7 @@ struct BulkProgress {
   std::int64_t total = 0;
   std::int64_t sent = 0;
   std::int64_t connected = 0;
+  std::int64_t failed = 0;                      // the store refuses them; the journal says why
   std::map<std::string, std::int64_t> skipped;  // changed since the plan was made
 };
 using OnBulkProgress = std::function<void(const BulkProgress&)>;

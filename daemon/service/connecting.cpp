@@ -2,6 +2,7 @@
 
 #include "model/retry.hpp"
 #include "service/looper.hpp"
+#include "service/one_of_many.hpp"
 #include "store/accounts.hpp"
 #include "store/invitations.hpp"
 #include "store/tasks.hpp"
@@ -127,8 +128,11 @@ boost::asio::awaitable<std::size_t> Connecting::pass() {
 }
 
 boost::asio::awaitable<void> Connecting::work(ProviderTask task) {
-  model::AccountRequest request = co_await [&] {
-    return store_.read([task](Db& db) {
+  const auto wanted = co_await [&] {
+    return store_.read([task](Db& db) -> std::optional<model::AccountRequest> {
+      // While the tasks before this one were worked off it may have been dropped, or asked for anew.
+      const auto still = store::tasks::get(db, task.key);
+      if (!still || still->invitation != task.invitation || still->next_at != task.next_at) return std::nullopt;
       model::AccountRequest r;
       r.external_id = task.user.text();
       if (const auto user = store::users::get(db, task.user)) {
@@ -146,12 +150,19 @@ boost::asio::awaitable<void> Connecting::work(ProviderTask task) {
       return r;
     });
   }();
+  if (!wanted) co_return;
+  model::AccountRequest request = *wanted;
   const ProviderAnswer answer = co_await ask(task, std::move(request));
   const Instant now = clock_.now();
   const std::uint64_t jitter = random_.below(1'000);
   co_await [&] {
     return store_.write([planner = planner_, task, answer, identity = identity_.name(), now, jitter](Db& db) {
-      record(db, *planner, task, answer, identity, now, jitter);
+      if (one_of_many(db, "The provider's answer cannot be stored", "user", task.user.text(),
+                      [&] { record(db, *planner, task, answer, identity, now, jitter); }))
+        return;
+      // Asked again later, behind the others.
+      store::tasks::postpone(db, task.key, now + model::provider_pause_after(task.failures + 1, {}, jitter),
+                             "the daemon could not store the provider's answer; its journal says why");
     });
   }();
   if (answer.status == ProviderStatus::done) {

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/this_coro.hpp>
+#include <iterator>
+#include <utility>
+
 #include "core/events.hpp"
 #include "core/log.hpp"
 #include "model/batch.hpp"
@@ -36,6 +40,7 @@ namespace events = core::events;
 constexpr core::Milliseconds look_each{1'000};
 constexpr int most_tries_to_record = 5;
 constexpr std::size_t rescue_chunk = 256;
+constexpr std::size_t outcome_chunk = 32;  // a few milliseconds of store time
 constexpr std::string_view phase_render = "render";
 
 // The invitation behind a mail that was taken by the next server, or may have been for the last time.
@@ -98,7 +103,7 @@ Outcome outcome_of(const model::Verdict& verdict, const model::Delivery& deliver
   outcome.code = verdict.code;
   outcome.remote_id = verdict.remote_id;
   outcome.detail = core::log::printable(verdict.detail);
-  outcome.counts = !verdict.transport_trouble;
+  outcome.counts = !verdict.transport_trouble && !verdict.taken_back;
   switch (verdict.status) {
     case VerdictStatus::accepted:
       outcome.state = DeliveryState::accepted;
@@ -109,11 +114,10 @@ Outcome outcome_of(const model::Verdict& verdict, const model::Delivery& deliver
       break;
     case VerdictStatus::retry: {
       outcome.state = DeliveryState::deferred;
-      const Instant next = verdict.transport_trouble
-                               ? now
-                               : now + model::pause_after(delivery.failures + 1, verdict.retry_after, jitter);
-      if (next < give_up_at && (verdict.transport_trouble || delivery.failures + 1 < max_attempts))
-        outcome.next_at = next;
+      const bool blameless = verdict.transport_trouble || verdict.taken_back;
+      const Instant next =
+          blameless ? now : now + model::pause_after(delivery.failures + 1, verdict.retry_after, jitter);
+      if (next < give_up_at && (blameless || delivery.failures + 1 < max_attempts)) outcome.next_at = next;
       break;
     }
     case VerdictStatus::unknown:
@@ -125,11 +129,11 @@ Outcome outcome_of(const model::Verdict& verdict, const model::Delivery& deliver
   return outcome;
 }
 
-// Records one verdict; the kind of its mail.
-std::optional<DeliveryKind> settle(Db& db, Planner& planner, const Id& run_id, const model::Verdict& verdict,
-                                   Instant now, int max_attempts, std::uint64_t jitter) {
+// Records one verdict.
+Delivery::Stored settle(Db& db, Planner& planner, const Id& run_id, const model::Verdict& verdict, Instant now,
+                        int max_attempts, std::uint64_t jitter) {
   const auto delivery = store::deliveries::get(db, verdict.delivery);
-  if (!delivery) return std::nullopt;
+  if (!delivery) return {};
   const DeliveryKind kind = delivery->kind;
   const auto user = store::users::get(db, delivery->user);
   const int days = user ? planner.policies().of(user->company).valid_days : 5;
@@ -139,15 +143,15 @@ std::optional<DeliveryKind> settle(Db& db, Planner& planner, const Id& run_id, c
   const Instant began = tries.empty() ? delivery->created_at : tries.front().started_at;
   const Outcome outcome =
       outcome_of(verdict, *delivery, now, began + std::chrono::hours{24 * days}, max_attempts, jitter);
-  if (!store::deliveries::settle(db, delivery->key, run_id, outcome)) return kind;
+  if (!store::deliveries::settle(db, delivery->key, run_id, outcome)) return {kind};
   if (outcome.state != DeliveryState::accepted && !still_wanted(db, *delivery)) {
     (void)store::deliveries::cancel(db, delivery->invitation, kind);
-    return kind;
+    return {kind};
   }
   if (kind == DeliveryKind::sign_in_ready) {
     const bool accepted = outcome.state == DeliveryState::accepted;
     if (accepted || !outcome.next_at) tell_sign_in_mail(db, planner, *delivery, now, accepted, outcome.detail);
-    return kind;
+    return {kind, !accepted && !outcome.next_at};
   }
   switch (outcome.state) {
     case DeliveryState::accepted:
@@ -168,7 +172,7 @@ std::optional<DeliveryKind> settle(Db& db, Planner& planner, const Id& run_id, c
       break;
   }
   if (outcome.next_at) park_if_held(db, *delivery);
-  return kind;
+  return {kind, outcome.state != DeliveryState::accepted && !outcome.next_at};
 }
 
 }  // namespace
@@ -204,6 +208,10 @@ boost::asio::awaitable<void> Delivery::run() {
   while (true) {
     while (co_await looper.guarded(pass()) > 0U) {
     }
+    if (clock_.monotonic() >= recall_next_) {
+      (void)co_await looper.guarded(recall_unwanted());
+      recall_next_ = clock_.monotonic() + look_each;
+    }
     core::Milliseconds longest = look_each;
     if (paused_until_)
       longest = std::min(longest, std::max(core::Milliseconds{1}, *paused_until_ - clock_.monotonic()));
@@ -221,10 +229,10 @@ boost::asio::awaitable<std::size_t> Delivery::rescue() {
         const auto keys = store::deliveries::rescue(db, run_id, now, rescue_chunk);
         for (const Id& key : keys) {
           const auto delivery = store::deliveries::get(db, key);
-          if (delivery && !still_wanted(db, *delivery))
-            (void)store::deliveries::cancel(db, delivery->invitation, delivery->kind);
-          if (delivery && delivery->next_at) park_if_held(db, *delivery);
-          if (delivery && !delivery->next_at) {
+          const bool wanted = delivery && still_wanted(db, *delivery);
+          if (delivery && !wanted) (void)store::deliveries::cancel(db, delivery->invitation, delivery->kind);
+          if (wanted && delivery->next_at) park_if_held(db, *delivery);
+          if (wanted && !delivery->next_at) {
             if (delivery->kind == DeliveryKind::sign_in_ready) {
               tell_sign_in_mail(db, *planner, *delivery, now, false, delivery->detail);
             } else {
@@ -314,21 +322,78 @@ boost::asio::awaitable<std::size_t> Delivery::pass() {
   co_return claimed.size();
 }
 
-void Delivery::take_verdict(model::Verdict verdict) {
-  scope_.spawn("delivery outcome", record(std::move(verdict)));
+boost::asio::awaitable<bool> Delivery::recall_unwanted() {
+  if (outstanding_ == 0) {
+    recalled_.clear();
+    co_return false;
+  }
+  const auto unwanted = co_await [&] {
+    return store_.read([run_id = run_id_](Db& db) {
+      std::vector<Id> keys;
+      for (const model::Delivery& delivery : store::deliveries::claimed(db, run_id))
+        if (!still_wanted(db, delivery)) keys.push_back(delivery.key);
+      return keys;
+    });
+  }();
+  bool news = false;
+  for (const Id& key : unwanted) news |= recalled_.insert(key).second;
+  if (news) transport_.recall();
+  co_return news;
 }
 
-boost::asio::awaitable<void> Delivery::record(model::Verdict verdict) {
-  const Instant now = clock_.now();
-  const std::uint64_t jitter = random_.below(1'000);
-  std::optional<DeliveryKind> kind;
+void Delivery::take_verdict(model::Verdict verdict) {
+  // Before it is stored: what is due again at once shall not be claimed in between.
+  if (verdict.transport_trouble) pause(verdict);
+  told_.push_back({std::move(verdict), clock_.now(), random_.below(1'000)});
+  if (!std::exchange(recording_, true)) scope_.spawn("delivery outcomes", record());
+}
+
+boost::asio::awaitable<void> Delivery::record() {
+  struct End {
+    bool& recording;
+    ~End() { recording = false; }
+  } const end{recording_};
+  // What is known of mails that are out is stored also while the daemon ends.
+  co_await boost::asio::this_coro::throw_if_cancelled(false);
+  while (!told_.empty()) {
+    const auto last = told_.begin() + static_cast<std::ptrdiff_t>(std::min(told_.size(), outcome_chunk));
+    const std::vector<Told> told(std::make_move_iterator(told_.begin()), std::make_move_iterator(last));
+    told_.erase(told_.begin(), last);
+    const auto stored = co_await store_together(told);
+    if (!stored) {
+      // What is wrong with one of them is not wrong with the others.
+      for (const Told& one : told) scope_.spawn("delivery outcome", record_alone(one));
+      continue;
+    }
+    for (std::size_t i = 0; i < told.size(); ++i) after_outcome(told[i].verdict, stored->at(i));
+    wakeup_.ring();
+  }
+}
+
+boost::asio::awaitable<std::optional<std::vector<Delivery::Stored>>> Delivery::store_together(std::vector<Told> told) {
+  try {
+    co_return co_await [&] {
+      return store_.write([planner = planner_, run_id = run_id_, told, most = settings_.max_attempts](Db& db) {
+        std::vector<Stored> all;
+        for (const Told& one : told) all.push_back(settle(db, *planner, run_id, one.verdict, one.at, most, one.jitter));
+        return all;
+      });
+    }();
+  } catch (const std::exception&) {
+    co_return std::nullopt;
+  }
+}
+
+boost::asio::awaitable<void> Delivery::record_alone(Told told) {
+  Stored stored;
   for (int tries = 1;; ++tries) {
     std::string why;
     bool full = false;
     try {
-      kind = co_await [&] {
-        return store_.write([planner = planner_, run_id = run_id_, verdict, now, jitter, most = settings_.max_attempts](
-                                Db& db) { return settle(db, *planner, run_id, verdict, now, most, jitter); });
+      stored = co_await [&] {
+        return store_.write([planner = planner_, run_id = run_id_, told, most = settings_.max_attempts](Db& db) {
+          return settle(db, *planner, run_id, told.verdict, told.at, most, told.jitter);
+        });
       }();
     } catch (const store::Unavailable& e) {
       full = true;
@@ -339,31 +404,66 @@ boost::asio::awaitable<void> Delivery::record(model::Verdict verdict) {
     if (why.empty()) break;
     // The outcome of a mail must not be lost: nothing more is claimed by this window until it is written.
     log::error(events::internal_error, "An outcome cannot be recorded (disk full?); trying again each second",
-               {{"delivery", verdict.delivery.text()}, {"why", why}});
-    // Not for want of space: the next start asks about this mail again, the others go on.
-    if (!full && tries == most_tries_to_record) break;
+               {{"delivery", told.verdict.delivery.text()}, {"why", why}});
+    // Not for want of space: this mail waits for a person, the others go on.
+    if (!full && tries == most_tries_to_record) {
+      co_await set_aside(told);
+      break;
+    }
     co_await clock_.sleep_for(look_each);
   }
+  after_outcome(told.verdict, stored);
+  wakeup_.ring();
+}
+
+boost::asio::awaitable<void> Delivery::set_aside(Told told) {
+  Outcome outcome;
+  outcome.state = DeliveryState::uncertain;
+  outcome.at = told.at;
+  outcome.phase = told.verdict.phase;
+  outcome.code = told.verdict.code;
+  outcome.detail = "the daemon could not store the outcome, its journal says why; the server's word: " +
+                   log::printable(told.verdict.detail);
+  try {
+    co_await [&] {
+      return store_.write([key = told.verdict.delivery, run_id = run_id_, outcome](Db& db) {
+        (void)store::deliveries::settle(db, key, run_id, outcome);
+      });
+    }();
+  } catch (const std::exception& e) {
+    log::error(events::internal_error, "A mail cannot even be set aside; the next start asks about it again",
+               {{"delivery", told.verdict.delivery.text()}, {"why", e.what()}});
+  }
+}
+
+void Delivery::after_outcome(const model::Verdict& verdict, const Stored& stored) {
   transport_.settled(verdict.delivery);
   --outstanding_;
-  if (verdict.transport_trouble) {
-    pause(verdict);
-  } else if (verdict.status == VerdictStatus::accepted) {
+  if (verdict.status == VerdictStatus::accepted) {
     ++accepted_;
-    troubles_ = 0;
-    trouble_.clear();
+    // One that was on its way when the trouble began does not end it.
+    if (!paused_until_ || clock_.monotonic() >= *paused_until_) tell_resumed();
   }
   if (log::enabled(log::Level::debug))
     log::debug(events::delivery_accepted, "Outcome recorded",
                {{"delivery", verdict.delivery.text()}, {"phase", verdict.phase}, {"detail", verdict.detail}});
-  if (verdict.status == VerdictStatus::rejected && !verdict.transport_trouble)
-    log::warning(events::delivery_rejected,
-                 kind == DeliveryKind::sign_in_ready
-                     ? "A mail that tells how to sign in was refused for good; the person is connected all the same "
-                       "(invitectl user show)"
-                     : "A mail was refused for good; it waits for a person (invitectl invitation list --held)",
-                 {{"delivery", verdict.delivery.text()}, {"detail", verdict.detail}});
-  wakeup_.ring();
+  if (stored.over) tell_over(verdict, stored);
+}
+
+void Delivery::tell_over(const model::Verdict& verdict, const Stored& stored) {
+  const bool refused = verdict.status == VerdictStatus::rejected;
+  const std::string_view sentence =
+      stored.kind == DeliveryKind::sign_in_ready
+          ? "A mail that tells how to sign in was refused or given up; the person is connected all the same "
+            "(invitectl user show)"
+      : refused ? "A mail was refused for good; it waits for a person (invitectl invitation list --held)"
+      : verdict.status == VerdictStatus::unknown
+          ? "Whether a mail went out is not known after all its tries; it waits for a person (invitectl invitation "
+            "list "
+            "--held)"
+          : "A mail was put off too often and is given up; it waits for a person (invitectl invitation list --held)";
+  log::warning(refused ? events::delivery_rejected : events::delivery_given_up, sentence,
+               {{"delivery", verdict.delivery.text()}, {"detail", verdict.detail}});
 }
 
 void Delivery::pause(const model::Verdict& verdict) {
@@ -378,6 +478,13 @@ void Delivery::pause(const model::Verdict& verdict) {
                 {"phase", verdict.phase},
                 {"detail", trouble_},
                 {"seconds", std::to_string(length.count() / 1'000)}});
+}
+
+void Delivery::tell_resumed() {
+  if (troubles_ > 0)
+    log::info(events::transport_resumed, "The transport works again", {{"transport", transport_.name()}});
+  troubles_ = 0;
+  trouble_.clear();
 }
 
 Delivery::Status Delivery::status() const {

@@ -9,9 +9,11 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "core/clock.hpp"
@@ -62,6 +64,16 @@ public:
   boost::asio::awaitable<std::size_t> rescue();
   // Claims and hands over what is due and fits the window. The number of mails handed over.
   boost::asio::awaitable<std::size_t> pass();
+  // What became of a verdict in the store.
+  struct Stored {
+    std::optional<model::DeliveryKind> kind{};  // of the mail; nothing: there is none such
+    bool over = false;                          // it did not go out for all we know, and nobody tries again by himself
+  };
+  // Asks the transport to give back what it has not begun, if the offer behind a mail that it has is over by now (W9,
+  // W10). Whether it was asked.
+  boost::asio::awaitable<bool> recall_unwanted();
+  // The same for all of them: before the daemon ends.
+  void recall() { transport_.recall(); }
   void ring() { wakeup_.ring(); }
 
   struct Status {
@@ -76,13 +88,23 @@ public:
   void resume();
 
 private:
-  struct Claimed {
-    MailFacts facts;
-    model::Policy policy;
+  // A verdict as it came.
+  struct Told {
+    model::Verdict verdict;
+    Instant at{};
+    std::uint64_t jitter = 0;
   };
   void take_verdict(model::Verdict verdict);
-  boost::asio::awaitable<void> record(model::Verdict verdict);
+  boost::asio::awaitable<void> record();
+  // Nothing: none of them is stored.
+  boost::asio::awaitable<std::optional<std::vector<Stored>>> store_together(std::vector<Told> told);
+  boost::asio::awaitable<void> record_alone(Told told);
+  // A mail whose outcome breaks a rule of the store: shown as uncertain, and nobody tries it by himself.
+  boost::asio::awaitable<void> set_aside(Told told);
+  void after_outcome(const model::Verdict& verdict, const Stored& stored);
+  static void tell_over(const model::Verdict& verdict, const Stored& stored);
   void pause(const model::Verdict& verdict);
+  void tell_resumed();
 
   store::Store& store_;
   core::Clock& clock_;
@@ -96,6 +118,10 @@ private:
   core::TaskScope& scope_;
   Id run_id_;
   DeliverySettings settings_;
+  std::deque<Told> told_;  // and not stored yet
+  bool recording_ = false;
+  std::unordered_set<Id> recalled_;  // of those outstanding: asked for already
+  core::Milliseconds recall_next_{0};
   std::size_t outstanding_ = 0;
   std::uint64_t accepted_ = 0;
   int troubles_ = 0;                                // in a row

@@ -7,8 +7,8 @@
 // everybody who waits (W4, W7), in chunks that a restart goes on with; ceasing changes nobody (W8): who is being
 // connected already is connected, new users get mails.
 //
-//   auto domain = co_await domains.add("company.example", act);        // pending; proof_record(*domain) is to be
-//   published auto check = co_await domains.verify("company.example", act);      // check->domain.state == verified
+//   auto domain = co_await domains.add("company.example", act);  // pending: proof_record(*domain) is to be published
+//   auto check = co_await domains.verify("company.example", act);  // check->domain.state == verified
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -188,6 +188,7 @@ boost::asio::awaitable<core::Result<bool>> Fetching::fetch_once(std::string name
   }
   Intake::Run run(intake_, context_of(name, gathering, false), progress);
   const auto fetched = co_await entry.source->fetch(cursor, run.sink());
+  co_await run.finish();
   if (!fetched) co_return fail(fetched.error());
   const Instant now = clock_.now();
   entry.status.last_read = now;
@@ -233,6 +234,7 @@ boost::asio::awaitable<core::Result<std::size_t>> Fetching::rehearse(std::string
   while (true) {
     Intake::Run run(intake_, context_of(name, gathering, true), progress);
     const auto fetched = co_await entries_.at(name).source->fetch(cursor, run.sink());
+    co_await run.finish();
     if (!fetched) co_return fail(fetched.error());
     rows += run.results().size();
     // A source that settles its side before it goes on would give the same again for ever.
@@ -259,6 +261,7 @@ boost::asio::awaitable<core::Result<PushDone>> Fetching::push(std::string name, 
   core::Result<model::SourceReply> reply;
   try {
     reply = co_await found->second.source->handle(std::move(push), run.sink());
+    co_await run.finish();
   } catch (...) {
     trouble = std::current_exception();
   }
@@ -282,6 +285,7 @@ boost::asio::awaitable<core::Result<model::SourceReply>> Fetching::serve(std::st
   core::Result<model::SourceReply> reply;
   try {
     reply = co_await handle(run.sink());
+    co_await run.finish();
   } catch (...) {
     trouble = std::current_exception();
   }

@@ -1,7 +1,8 @@
 // Everybody for whom something is ahead, in the order of time: the store's streams (store/future.hpp) merged, a page at
 // a time from any place on. Each row is one coming act; the decision function says what it is.
 //
-//   auto rows = ahead(db, until, std::nullopt, 100);        rows = ahead(db, until, rows.back().cursor(), 100);
+//   auto rows = ahead(db, until, std::nullopt, 100);
+//   rows = ahead(db, until, rows.back().cursor, 100);
 //
 // Inside store closures. Reads what it gives and a little more, however much exists.
 #pragma once

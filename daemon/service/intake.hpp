@@ -3,20 +3,20 @@
 // Only the fields present change anything. A bad login email never stops the row's other fields; a bad row never stops
 // the others. Each row is applied whole or not at all; its consequence (the decision) is part of the same transaction.
 //
-//   RowResult result = intake.apply(db, record, {.source = "hr", .actor = "source:hr", .now = now}, duplicates);
+//   RowResult row = Intake::apply(db, planner, record, {.source = "hr", .actor = "source:hr"}, now);
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "model/ports.hpp"
 #include "model/record.hpp"
 #include "service/planner.hpp"
+#include "service/rows_seen.hpp"
+#include "service/waiting_rows.hpp"
 #include "store/store.hpp"
 
 namespace invited::service {
@@ -32,6 +32,7 @@ struct IntakeContext {
   // Of a run of many rows: keeps back what would go out at once, and withdrawals of people who wait, until its end.
   std::shared_ptr<Gathering> gathering = {};
   bool by_herself = false;  // typed by the person whom it is about
+  bool must_be_new = false;  // a user who is there already is no user to add
   bool at_once = false;     // a look at the future: each row as if it were alone
   // Told about how many rows will come, where the source knows it. [core-thread]
   std::function<void(std::int64_t rows)> expect = {};
@@ -39,17 +40,6 @@ struct IntakeContext {
 
 // How far a run of many rows is; told after each chunk. [core-thread]
 using RowsProgress = std::function<void(const std::vector<model::RowResult>& chunk)>;
-
-// What the rows of one run so far mean for the next: which user-ids came, and what a dry run's rows would have left if
-// it kept them.
-struct RowsSeen {
-  std::unordered_map<std::string, std::string> file_columns;  // field → what the file calls it
-  std::unordered_set<std::string> user_ids;                   // folded
-  std::unordered_set<std::string> references;                 // external_ref of rows without a user-id
-  std::unordered_set<std::string> taken_emails;               // dry run: canonical, saved by an earlier row
-  std::unordered_set<std::string>
-      left_old_email;  // dry run: folded user-ids whose stored login email is theirs no longer
-};
 
 class Intake {
 public:
@@ -61,24 +51,32 @@ public:
     Run(Intake& intake, IntakeContext context, RowsProgress progress);
     // A sink for Source::fetch and Source::handle.
     [[nodiscard]] model::SourceSink sink();
-    [[nodiscard]] const std::vector<model::RowResult>& results() const { return *results_; }
+    // Once, when the source has given everything: the rows that waited for others (waiting_rows.hpp) have their turn.
+    // Throws what the store throws.
+    boost::asio::awaitable<void> finish();
+    // In the order of the rows; whole after finish().
+    [[nodiscard]] const std::vector<model::RowResult>& results() const;
 
   private:
-    Intake& intake_;
-    IntakeContext context_;
-    RowsProgress progress_;
-    std::shared_ptr<std::vector<model::RowResult>> results_;
-    std::shared_ptr<RowsSeen> seen_;
+    struct State;
+    std::shared_ptr<State> state_;
   };
 
-  // Applies one row inside a store closure. `seen`: of a run, null for a row by itself.
+  // Applies one row inside a store closure. `seen`: of a run, null for a row by itself. Throws AddressTaken
+  // (row_email.hpp) in a run, when the row has to wait for another one.
   static model::RowResult apply(Db& db, Planner& planner, const model::SourceRecord& record,
                                 const IntakeContext& context, Instant now, RowsSeen* seen = nullptr);
 
 private:
-  boost::asio::awaitable<std::vector<model::RowResult>> apply_chunk(std::vector<model::SourceItem> items,
-                                                                    IntakeContext context,
-                                                                    std::shared_ptr<RowsSeen> seen);
+  struct Done;
+  static Done first_look(Db& db, Planner& planner, model::SourceRecord record, const IntakeContext& context,
+                         Instant now, RowsSeen& seen);
+  boost::asio::awaitable<std::vector<Done>> apply_chunk(std::vector<model::SourceItem> items, IntakeContext context,
+                                                        std::shared_ptr<RowsSeen> seen);
+  // Each inner vector is a turn (waiting_rows.hpp).
+  boost::asio::awaitable<std::vector<model::RowResult>> apply_waiting(std::vector<std::vector<WaitingRow>> turns,
+                                                                      IntakeContext context,
+                                                                      std::shared_ptr<RowsSeen> seen);
   store::Store& store_;
   core::Clock& clock_;
   std::shared_ptr<Planner> planner_;

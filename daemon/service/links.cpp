@@ -147,12 +147,13 @@ boost::asio::awaitable<LinkView> Links::confirm(std::string token, std::string f
       if (!invitation) return LinkView{};
       LinkState state = state_of(*invitation, now);
       const auto opened = opened_at(*invitation, form_proof);
+      const auto user = store::users::get(db, invitation->user);
+      // Not for who was disconnected in these minutes.
       if (state == LinkState::expired && opened && invitation->ends_at && *opened < *invitation->ends_at &&
-          now < *invitation->ends_at + form_grace) {
+          now < *invitation->ends_at + form_grace && user && user->connection == model::Connection::pending) {
         const auto newest = store::invitations::newest(db, invitation->user);
         if (newest && newest->key == invitation->key) state = LinkState::open;
       }
-      const auto user = store::users::get(db, invitation->user);
       if (state != LinkState::open || !opened || !user || !user->enabled) return view(db, *invitation, now);
       const std::string actor = "link";
       store::invitations::move(db, invitation->key, invitation->state, InvitationState::verified,

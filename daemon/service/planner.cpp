@@ -124,22 +124,25 @@ model::Facts Planner::facts(const Loaded& loaded, Instant now, bool asked) const
 }
 
 Applied Planner::apply(Db& db, const Id& user, const std::string& actor, Instant now, Ask ask) {
-  Applied applied;
   auto loaded = load(db, user);
   if (!loaded) throw std::logic_error("a decision was asked for a user that does not exist");
-  const model::Facts known = facts(*loaded, now, ask.asked);
+  return apply(db, std::move(*loaded), actor, now, ask);
+}
+
+Applied Planner::apply(Db& db, Loaded loaded, const std::string& actor, Instant now, Ask ask) {
+  Applied applied;
+  const model::Facts known = facts(loaded, now, ask.asked);
   applied.decision = model::decide(known);
   note_leaving(db, known);
-  Work work{db, *loaded, actor, now, applied.decision, ask, applied};
+  Work work{db, loaded, actor, now, applied.decision, ask, applied};
   const bool makes_an_offer = applied.decision.action == Action::send || applied.decision.action == Action::connect ||
                               applied.decision.action == Action::review;
-  if (makes_an_offer && work.open() &&
-      loaded->invitation->login_email_canonical != loaded->user.login_email_canonical) {
+  if (makes_an_offer && work.open() && loaded.invitation->login_email_canonical != loaded.user.login_email_canonical) {
     // W9: the offer for the older address is over; what takes its place was asked for in the same way.
-    work.ask.cause = loaded->invitation->cause;
+    work.ask.cause = loaded.invitation->cause;
     if (work.ask.cause == InvitationCause::verified_domain)  // true of the older address only
       work.ask.cause =
-          loaded->employment && loaded->employment->hire_open ? InvitationCause::hire : InvitationCause::asked;
+          loaded.employment && loaded.employment->hire_open ? InvitationCause::hire : InvitationCause::asked;
     end(work, InvitationState::superseded, model::reason::login_email_changed);
   }
   switch (applied.decision.action) {
@@ -156,25 +159,25 @@ Applied Planner::apply(Db& db, const Id& user, const std::string& actor, Instant
       park_in_review(work);
       break;
     case Action::connect:
-      if (applied.decision.at <= now || (work.open() && loaded->invitation->state == InvitationState::verified)) {
+      if (applied.decision.at <= now || (work.open() && loaded.invitation->state == InvitationState::verified)) {
         connect(work);
       } else {
         schedule(work, applied.decision.due.value());
       }
       break;
     case Action::cancel:
-      end(work, model::before_mail(loaded->invitation->state) ? InvitationState::cancelled : InvitationState::revoked,
+      end(work, model::before_mail(loaded.invitation->state) ? InvitationState::cancelled : InvitationState::revoked,
           applied.decision.reason());
       break;
     case Action::expire:
       if (applied.decision.at > now) break;
       end(work, InvitationState::expired, model::reason::link_expired);
-      return apply(db, user, actor, now, ask);  // a new hire may have waited for that
+      return apply(db, loaded.user.key, actor, now, ask);  // a new hire may have waited for that
     case Action::deliver:
       // Paced behind many others: whom a person asks for goes first.
-      if (ask.goes_first && loaded->delivery && loaded->delivery->state == model::DeliveryState::queued &&
-          loaded->delivery->attempts == 0 && loaded->delivery->next_at && *loaded->delivery->next_at > now)
-        store::deliveries::requeue(db, loaded->delivery->key, now);
+      if (ask.goes_first && loaded.delivery && loaded.delivery->state == model::DeliveryState::queued &&
+          loaded.delivery->attempts == 0 && loaded.delivery->next_at && *loaded.delivery->next_at > now)
+        store::deliveries::requeue(db, loaded.delivery->key, now);
       break;
     case Action::none:
     case Action::disable:

@@ -87,6 +87,8 @@ public:
 
   // Decides and makes the rows fit. Repeating it without a change in facts changes nothing.
   Applied apply(Db& db, const Id& user, const std::string& actor, Instant now, Ask ask = {});
+  // Likewise for a user who was loaded in this closure and not changed since.
+  Applied apply(Db& db, Loaded loaded, const std::string& actor, Instant now, Ask ask = {});
 
   // Keeps the date on which the leaver rule disables this user where the sweep and the plan find it. apply() does it.
   void note_leaving(Db& db, const Id& user, Instant now) const;

@@ -20,6 +20,7 @@ constexpr std::size_t chunk = 128;  // below 20 ms of store time
 // Of a list: users passed over, and users shown, in one closure; and how long an answer may look for them.
 constexpr std::size_t look_chunk = 20'000;
 constexpr std::size_t view_chunk = 128;
+constexpr std::size_t count_chunk = 40'000;  // rows counted in one closure
 constexpr core::Milliseconds longest_look{60};
 
 InvitationView invitation_view(Db& db, const Planner& planner, model::Invitation invitation) {
@@ -252,20 +253,29 @@ boost::asio::awaitable<std::vector<InvitationView>> Queries::invitations(std::op
                                                                          std::optional<bool> held,
                                                                          std::string which_user,
                                                                          std::optional<Id> before, std::size_t limit) {
-  co_return co_await [&] {
-    return store_.read([planner = planner_, state, held, which_user, before, limit](Db& db) {
-      std::vector<InvitationView> views;
-      store::invitations::Which which{.state = state, .held = held, .user = std::nullopt};
-      if (!which_user.empty()) {
-        const auto user = store::users::find(db, which_user);
-        if (!user) return views;
-        which.user = user->key;
-      }
-      for (auto& row : store::invitations::page(db, which, before, limit))
-        views.push_back(invitation_view(db, *planner, std::move(row)));
-      return views;
-    });
-  }();
+  std::vector<InvitationView> all;
+  while (all.size() < limit) {
+    const std::size_t most = std::min(view_chunk, limit - all.size());
+    auto views = co_await [&] {
+      return store_.read([planner = planner_, state, held, which_user, before, most](Db& db) {
+        std::vector<InvitationView> piece;
+        store::invitations::Which which{.state = state, .held = held, .user = std::nullopt};
+        if (!which_user.empty()) {
+          const auto user = store::users::find(db, which_user);
+          if (!user) return piece;
+          which.user = user->key;
+        }
+        for (auto& row : store::invitations::page(db, which, before, most))
+          piece.push_back(invitation_view(db, *planner, std::move(row)));
+        return piece;
+      });
+    }();
+    const bool end = views.size() < most;
+    if (!views.empty()) before = views.back().invitation.key;
+    std::move(views.begin(), views.end(), std::back_inserter(all));
+    if (end) break;
+  }
+  co_return all;
 }
 
 boost::asio::awaitable<core::Result<InvitationView>> Queries::invitation(Id key) {
@@ -281,31 +291,53 @@ core::Result<InvitationView> Queries::invitation_in(Db& db, const Id& key) const
 }
 
 boost::asio::awaitable<Queries::UserPage> Queries::in_review(std::optional<Id> after, std::size_t limit) {
-  co_return co_await [&] {
-    return store_.read([after, limit](Db& db) {
-      UserPage page;
-      const auto employments = store::employments::in_review(db, after, limit);
-      for (const auto& employment : employments) {
-        // An employment that a later one has taken the place of is not what the user's review is about.
-        if (auto found = view(db, employment.user); found && under_review(found->loaded)->key == employment.key)
-          page.users.push_back(std::move(*found));
-      }
-      if (employments.size() == limit) page.next = employments.back().key;
-      return page;
-    });
-  }();
+  UserPage all;
+  std::size_t looked_at = 0;
+  do {
+    const std::size_t most = std::min(view_chunk, limit - looked_at);
+    UserPage piece = co_await [&] {
+      return store_.read([after, most](Db& db) {
+        UserPage page;
+        const auto employments = store::employments::in_review(db, after, most);
+        for (const auto& employment : employments) {
+          // An employment that a later one has taken the place of is not what the user's review is about.
+          if (auto found = view(db, employment.user); found && under_review(found->loaded)->key == employment.key)
+            page.users.push_back(std::move(*found));
+        }
+        if (employments.size() == most) page.next = employments.back().key;
+        return page;
+      });
+    }();
+    looked_at += most;
+    std::move(piece.users.begin(), piece.users.end(), std::back_inserter(all.users));
+    all.next = after = piece.next;
+  } while (after && looked_at < limit);
+  co_return all;
 }
 
 boost::asio::awaitable<Counts> Queries::counts() {
-  co_return co_await store_.read([](Db& db) {
-    Counts counts;
-    counts.users = store::users::count(db);
-    for (auto& [state, n] : store::invitations::count_by_state(db)) counts.invitations[state] = n;
-    for (auto& [state, n] : store::deliveries::count_open(db)) counts.deliveries[state] = n;
-    counts.provider = store::tasks::health(db);
-    counts.held = store::invitations::count_held(db);
-    return counts;
+  Counts counts = co_await store_.read([](Db& db) {
+    Counts some;
+    some.users = store::users::count(db);
+    for (auto& [state, n] : store::deliveries::count_open(db)) some.deliveries[state] = n;
+    some.provider = store::tasks::health(db);
+    some.held = store::invitations::count_held(db);
+    return some;
   });
+  for (const model::InvitationState state : model::all_invitation_states) {
+    std::int64_t total = 0;
+    std::optional<Id> after;
+    do {
+      const auto piece = co_await [&] {
+        return store_.read(
+            [state, after](Db& db) { return store::invitations::count_in(db, state, after, count_chunk); });
+      }();
+      total += piece.count;
+      after = piece.last;
+    } while (after);
+    if (total > 0) counts.invitations[std::string(model::to_text(state))] = total;
+  }
+  co_return counts;
 }
 
 boost::asio::awaitable<std::vector<model::AuditEvent>> Queries::audit(store::audit::Range range, std::string subject,

@@ -7,6 +7,7 @@
 #include "core/events.hpp"
 #include "core/log.hpp"
 #include "service/looper.hpp"
+#include "service/one_of_many.hpp"
 #include "store/invitations.hpp"
 #include "store/meta.hpp"
 #include "store/users.hpp"
@@ -14,23 +15,23 @@
 namespace invited::service {
 
 namespace {
-constexpr std::size_t chunk = 128;  // below 20 ms of store time
+constexpr std::size_t chunk = 32;  // below 20 ms of store time
 constexpr core::Milliseconds look_each{1'000};
 
 // One row that cannot be released never keeps the others waiting: it is held and shown.
 bool release_one(Db& db, Planner& planner, const store::invitations::Due& row, Gathering* gathering, Instant now) {
-  try {
-    store::Savepoint whole(db);
-    const Applied applied = planner.apply(db, row.user, "daemon", now, {.gathering = gathering});
-    whole.release();
+  Applied applied;
+  if (one_of_many(db, "An invitation that is due cannot be released and is held", "invitation", row.key.text(),
+                  [&] { applied = planner.apply(db, row.user, "daemon", now, {.gathering = gathering}); }))
     return applied.decision.action != model::Action::send || applied.decision.at <= now;
-  } catch (const std::exception& e) {
-    if (!store::about_one_row(e)) throw;
-    core::log::error(core::events::internal_error, "An invitation that is due cannot be released and is held",
-                     {{"invitation", row.key.text()}, {"why", e.what()}});
-    store::invitations::set_held(db, row.key, "internal_error");
-    return true;
-  }
+  store::invitations::set_held(db, row.key, model::reason::internal_error);
+  return true;
+}
+
+// Who cannot be planned by the new settings keeps the plan that is there.
+void plan_again(Db& db, Planner& planner, const Id& user, Gathering* gathering, Instant now) {
+  (void)one_of_many(db, "A user cannot be planned again by the new settings", "user", user.text(),
+                    [&] { planner.apply(db, user, "daemon", now, {.gathering = gathering}); });
 }
 
 // Those that are due longest, of all zones.
@@ -160,7 +161,7 @@ boost::asio::awaitable<std::size_t> Scheduler::plan_again_if_settings_changed() 
             std::vector<Id> seen;
             for (const auto& invitation : store::invitations::page(
                      db, {.state = state, .held = std::nullopt, .user = std::nullopt}, last, chunk)) {
-              planner->apply(db, invitation.user, "daemon", now, {.gathering = gathering.get()});
+              plan_again(db, *planner, invitation.user, gathering.get(), now);
               seen.push_back(invitation.key);
             }
             return seen;
@@ -178,7 +179,7 @@ boost::asio::awaitable<std::size_t> Scheduler::plan_again_if_settings_changed() 
         return store_.write([planner = planner_, gathering, last_hire, now](Db& db) {
           std::vector<Id> seen;
           for (const auto& hire : store::employments::open_hires(db, last_hire, chunk)) {
-            planner->apply(db, hire.user, "daemon", now, {.gathering = gathering.get()});
+            plan_again(db, *planner, hire.user, gathering.get(), now);
             seen.push_back(hire.key);
           }
           return seen;
@@ -193,7 +194,9 @@ boost::asio::awaitable<std::size_t> Scheduler::plan_again_if_settings_changed() 
       const auto keys = co_await [&] {
         return store_.write([planner = planner_, last, now](Db& db) {
           auto users = store::employments::users_with_end(db, last, chunk);
-          for (const Id& user : users) planner->note_leaving(db, user, now);
+          for (const Id& user : users)
+            (void)one_of_many(db, "The day on which a user leaves cannot be computed", "user", user.text(),
+                              [&] { planner->note_leaving(db, user, now); });
           return users;
         });
       }();

@@ -6,6 +6,7 @@
 
 #include "service/links.hpp"
 #include "service/looper.hpp"
+#include "service/one_of_many.hpp"
 #include "store/accounts.hpp"
 #include "store/batches.hpp"
 #include "store/deliveries.hpp"
@@ -19,7 +20,7 @@
 namespace invited::service {
 
 namespace {
-constexpr std::size_t chunk = 128;
+constexpr std::size_t chunk = 32;  // below 20 ms of store time
 constexpr core::Milliseconds look_each{1'000};
 constexpr core::Milliseconds employments_each = std::chrono::minutes{5};
 constexpr core::Milliseconds prune_each = std::chrono::minutes{5};
@@ -61,21 +62,32 @@ boost::asio::awaitable<std::size_t> Sweep::employments() {
 }
 
 boost::asio::awaitable<std::size_t> Sweep::expire() {
+  struct Chunk {
+    std::size_t looked_at = 0;
+    std::size_t ended = 0;
+  };
   std::size_t total = 0;
+  std::size_t aside = 0;  // those that cannot be ended stay the first ones
   while (true) {
     const Instant now = clock_.now();
-    const std::size_t ended = co_await [&] {
-      return store_.write([planner = planner_, now](Db& db) {
-        const auto rows = store::invitations::ending(db, now, chunk);
-        for (const auto& row : rows) {
-          planner->end_open(db, row.user, model::InvitationState::expired, model::reason::link_expired, "daemon", now);
-          planner->apply(db, row.user, "daemon", now);  // a new hire may have waited for that
+    const Chunk done = co_await [&] {
+      return store_.write([planner = planner_, aside, now](Db& db) {
+        Chunk result;
+        for (const auto& row : store::invitations::ending(db, now, chunk, aside)) {
+          ++result.looked_at;
+          if (one_of_many(db, "A link that is over cannot be ended", "invitation", row.key.text(), [&] {
+                planner->end_open(db, row.user, model::InvitationState::expired, model::reason::link_expired, "daemon",
+                                  now);
+                planner->apply(db, row.user, "daemon", now);  // a new hire may have waited for that
+              }))
+            ++result.ended;
         }
-        return rows.size();
+        return result;
       });
     }();
-    total += ended;
-    if (ended < chunk) break;
+    total += done.ended;
+    aside += done.looked_at - done.ended;
+    if (done.looked_at < chunk) break;
   }
   if (total > 0)
     core::log::info(core::events::link_expired, "Links expired unused", {{"links", std::to_string(total)}});
@@ -112,11 +124,14 @@ boost::asio::awaitable<std::size_t> Sweep::hand_over() {
       const auto some = std::span(ended.users).subspan(first, std::min(chunk, ended.users.size() - first));
       total += co_await [&] {
         return store_.write([planner = planner_, users = std::vector(some.begin(), some.end()), now](Db& db) {
-          return static_cast<std::size_t>(std::count_if(users.begin(), users.end(), [&](const Id& user) {
-            if (!make_way(db, *planner, user, now)) return false;
-            planner->apply(db, user, "daemon", now);
-            return true;
-          }));
+          std::size_t handed_over = 0;
+          for (const Id& user : users)
+            (void)one_of_many(db, "A next employment cannot take over", "user", user.text(), [&] {
+              if (!make_way(db, *planner, user, now)) return;
+              planner->apply(db, user, "daemon", now);
+              ++handed_over;
+            });
+          return handed_over;
         });
       }();
     }
@@ -139,15 +154,17 @@ boost::asio::awaitable<std::size_t> Sweep::bring_back() {
         Chunk result;
         auto waiting = store::employments::in_gap(db, after, chunk);
         for (model::Employment& employment : waiting) {
-          auto user = store::users::get(db, employment.user);
-          const auto in_force = store::employments::in_force(db, employment.user);
-          // Withdrawn, rejected, or another employment took its place: that one decides.
-          const bool counts = in_force && in_force->key == employment.key && !employment.withdrawn &&
-                              employment.review != model::ReviewState::rejected;
-          if (counts && !model::comes_back_now(employment, planner->policies().of(user->company), now)) continue;
-          planner->end_gap(db, *user, employment, counts, "daemon", now);
-          planner->apply(db, user->key, "daemon", now);
-          ++result.back;
+          (void)one_of_many(db, "A user cannot come back for the next employment", "user", employment.user.text(), [&] {
+            auto user = store::users::get(db, employment.user);
+            const auto in_force = store::employments::in_force(db, employment.user);
+            // Withdrawn, rejected, or another employment took its place: that one decides.
+            const bool counts = in_force && in_force->key == employment.key && !employment.withdrawn &&
+                                employment.review != model::ReviewState::rejected;
+            if (counts && !model::comes_back_now(employment, planner->policies().of(user->company), now)) return;
+            planner->end_gap(db, *user, employment, counts, "daemon", now);
+            planner->apply(db, user->key, "daemon", now);
+            ++result.back;
+          });
         }
         if (waiting.size() == chunk) result.last = waiting.back().key;
         return result;
@@ -162,37 +179,41 @@ boost::asio::awaitable<std::size_t> Sweep::bring_back() {
 
 boost::asio::awaitable<std::size_t> Sweep::disable_leavers() {
   struct Chunk {
-    std::size_t looked_at = 0;
     std::size_t disabled = 0;
+    std::optional<store::future::Place> last;  // where to look on; nothing: nobody else leaves
   };
   std::size_t total = 0;
   const auto zones = co_await store_.read([](Db& db) { return store::future::leaving_zones(db); });
   for (const std::string& zone : zones) {
-    while (true) {
+    std::optional<store::future::Place> behind = store::future::from(0);
+    do {
       const Instant now = clock_.now();
       const Chunk done = co_await [&] {
-        return store_.write([planner = planner_, now, zone](Db& db) {
+        return store_.write([planner = planner_, now, zone, from = *behind](Db& db) {
           Chunk result;
           const std::int32_t today = model::date_key(model::local_date(now, zone));
-          for (const auto& row : store::future::leaving(db, zone, store::future::from(0), chunk)) {
-            if (row.place.position > today) break;
-            ++result.looked_at;
-            const auto loaded = Planner::load(db, row.user);
-            const auto leaving = model::leaving(planner->facts(*loaded, now));
-            if (leaving && leaving->at <= now) {
-              if (leaving->reason() == model::reason::between_employments) begin_gap(db, *loaded);
-              disable_user(db, *planner, row.user, true, leaving->reason(), "daemon", now);
-              ++result.disabled;
-            } else {
-              planner->note_leaving(db, row.user, now);
-            }
+          const auto rows = store::future::leaving(db, zone, from, chunk);
+          for (const auto& row : rows) {
+            if (row.place.position > today) return result;
+            (void)one_of_many(db, "A leaver cannot be disabled", "user", row.user.text(), [&] {
+              const auto loaded = Planner::load(db, row.user);
+              const auto leaving = model::leaving(planner->facts(*loaded, now));
+              if (leaving && leaving->at <= now) {
+                if (leaving->reason() == model::reason::between_employments) begin_gap(db, *loaded);
+                disable_user(db, *planner, row.user, true, leaving->reason(), "daemon", now);
+                ++result.disabled;
+              } else {
+                planner->note_leaving(db, row.user, now);
+              }
+            });
           }
+          if (rows.size() == chunk) result.last = rows.back().place;
           return result;
         });
       }();
       total += done.disabled;
-      if (done.looked_at < chunk) break;
-    }
+      behind = done.last;
+    } while (behind);
   }
   if (total > 0) {
     core::log::info(core::events::leaver_disabled, "Leavers disabled and disconnected",
@@ -307,7 +328,11 @@ void disable_user(Db& db, Planner& planner, const Id& key, bool disconnect, std:
   if (disconnect) {
     // What is open ends for this reason, also where nothing was sent yet.
     (void)disconnect_user(db, planner, key, reason, actor, now);
-    planner.end_open(db, key, model::InvitationState::cancelled, reason, actor, now);
+    if (const auto newest = store::invitations::newest(db, key); newest && model::live(newest->state))
+      planner.end_open(
+          db, key,
+          model::before_mail(newest->state) ? model::InvitationState::cancelled : model::InvitationState::revoked,
+          reason, actor, now);
     user = store::users::get(db, key);
   }
   if (user->enabled) {

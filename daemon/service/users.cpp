@@ -149,7 +149,9 @@ boost::asio::awaitable<core::Result<void>> Users::release(Id invitation, Act act
                       fmt::format("User {} is to be withdrawn or disabled by the batch {}: decide about that first.",
                                   user->user_id, loaded->leaving_batch->text()));
         store::invitations::set_held(db, invitation, "");
-        store::batches::settle_waiting(db, found->user, model::BatchAct::release, "released");
+        // An older one that is let go says nothing about a newer one that a batch holds.
+        if (model::batch_holding(found->held_reason))
+          store::batches::settle_waiting(db, found->user, model::BatchAct::release, "released");
         if (found->state == InvitationState::released) {
           if (const auto delivery = store::deliveries::of_invitation(db, invitation))
             store::deliveries::requeue(db, delivery->key, now);
@@ -169,7 +171,8 @@ boost::asio::awaitable<core::Result<void>> Users::discard(Id invitation, Act act
         if (!model::before_mail(found->state))
           return fail(ErrorKind::conflict, "mail_is_out",
                       fmt::format("The invitation is {}: revoke the link instead.", model::to_text(found->state)));
-        store::batches::settle_waiting(db, found->user, model::BatchAct::release, "discarded");
+        if (model::batch_holding(found->held_reason))
+          store::batches::settle_waiting(db, found->user, model::BatchAct::release, "discarded");
         planner.end_open(db, found->user, InvitationState::cancelled, model::reason::discarded, actor, now);
         store::employments::close_hire(db, found->user);
         return {};

@@ -1,4 +1,7 @@
 // Accounts at the provider, one per user.
+//
+// Every function runs inside a store closure, on the store's thread, and returns copies. None throws Conflict: put()
+// makes or replaces, and removing what is not there does nothing.
 #pragma once
 
 #include <optional>

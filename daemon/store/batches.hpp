@@ -20,7 +20,7 @@ namespace batches {
 // Made once; the same key again changes nothing.
 void ensure(Db& db, const model::Batch& batch);
 [[nodiscard]] std::optional<model::Batch> get(Db& db, const Id& key);
-// In one of these states, oldest first.
+// In this state, oldest first.
 [[nodiscard]] std::vector<model::Batch> in_state(Db& db, model::BatchState state, std::size_t limit);
 // Newest first; `before` is the last key of the page before.
 [[nodiscard]] std::vector<model::Batch> page(Db& db, std::optional<model::BatchState> state,

@@ -1,7 +1,9 @@
 // The one SQLite connection: opened strictly, migrated, with its prepared statements kept. Used on the store's thread
 // only.
 //
-//   Db db = Db::open("/var/lib/invited/state.db");
+//   auto opened = Db::open("/var/lib/invited/state.db");
+//   if (!opened) return fail(opened.error());
+//   Db& db = **opened;
 //   auto& q = db.prepare("SELECT name FROM users WHERE key = ?", key);
 //   if (q.executeStep()) …
 #pragma once

@@ -95,8 +95,8 @@ void insert(Db& db, const Delivery& d, std::int32_t rank) {
 
 std::vector<Delivery> claim(Db& db, const Id& owner, Instant now, Instant lease_until, std::size_t limit) {
   static const std::string due = fmt::format(
-      "SELECT {} FROM deliveries WHERE state IN ('queued', 'deferred', 'uncertain') AND next_at IS NOT NULL AND "
-      "next_at <= ?1 "
+      "SELECT {} FROM deliveries INDEXED BY deliveries_open WHERE state IN ('queued', 'deferred', 'uncertain') AND "
+      "next_at IS NOT NULL AND next_at <= ?1 "
       "ORDER BY next_at, rank, key LIMIT ?2",
       columns);
   auto rows = rows_of(db.prepare(due, now, static_cast<std::int64_t>(limit)));
@@ -115,11 +115,12 @@ std::vector<Delivery> claim(Db& db, const Id& owner, Instant now, Instant lease_
   return rows;
 }
 
-std::optional<Instant> next_at(Db& db) {
-  const auto at = db.integer(
-      "SELECT min(next_at) FROM deliveries WHERE state IN ('queued', 'deferred', 'uncertain') AND next_at IS NOT NULL");
-  if (!at) return std::nullopt;
-  return Instant{core::Milliseconds{*at}};
+std::vector<Delivery> claimed(Db& db, const Id& owner) {
+  static const std::string sql = fmt::format(
+      "SELECT {} FROM deliveries INDEXED BY deliveries_claimed WHERE state = 'claimed' AND lease_owner = ?1 ORDER BY "
+      "key",
+      columns);
+  return rows_of(db.prepare(sql, owner));
 }
 
 bool settle(Db& db, const Id& key, const Id& owner, const Outcome& outcome) {
@@ -141,7 +142,8 @@ bool settle(Db& db, const Id& key, const Id& owner, const Outcome& outcome) {
 
 std::vector<Id> rescue(Db& db, const Id& owner, Instant now, std::size_t limit) {
   static const std::string sql = fmt::format(
-      "SELECT {} FROM deliveries WHERE state = 'claimed' AND lease_owner <> ?1 ORDER BY lease_owner, key LIMIT ?2",
+      "SELECT {} FROM deliveries INDEXED BY deliveries_claimed WHERE state = 'claimed' AND lease_owner <> ?1 ORDER BY "
+      "lease_owner, key LIMIT ?2",
       columns);
   std::vector<Id> rescued;
   for (const Delivery& d : rows_of(db.prepare(sql, owner, static_cast<std::int64_t>(limit)))) {

@@ -24,12 +24,12 @@ namespace deliveries {
 // The start date that the verification of this invitation was sent for: the one of when it was queued.
 [[nodiscard]] std::optional<model::CivilDate> start_in_mail(Db& db, const Id& invitation);
 [[nodiscard]] std::vector<model::Attempt> attempts(Db& db, const Id& key);
+// Those that this owner has claimed.
+[[nodiscard]] std::vector<Delivery> claimed(Db& db, const Id& owner);
 void insert(Db& db, const Delivery& delivery, std::int32_t rank);
 
 // Claims up to `limit` that are due, earliest start first, and opens an attempt row for each.
 [[nodiscard]] std::vector<Delivery> claim(Db& db, const Id& owner, Instant now, Instant lease_until, std::size_t limit);
-// When the next open one falls due; nothing if none is open.
-[[nodiscard]] std::optional<Instant> next_at(Db& db);
 
 struct Outcome {
   DeliveryState state = DeliveryState::uncertain;
@@ -44,7 +44,7 @@ struct Outcome {
 // Guarded: still claimed by `owner`. False when somebody else ended it in between (a rescue after a lease).
 [[nodiscard]] bool settle(Db& db, const Id& key, const Id& owner, const Outcome& outcome);
 
-// At start: claims of owners that are gone become uncertain, due at `next`; those without tries left wait for a person.
+// At start: claims of owners that are gone become uncertain, due at once; those without tries left wait for a person.
 [[nodiscard]] std::vector<Id> rescue(Db& db, const Id& owner, Instant now, std::size_t limit);
 // Ends an open, unclaimed one; false if it is claimed or already over.
 [[nodiscard]] bool cancel(Db& db, const Id& invitation, DeliveryKind kind = DeliveryKind::verification);

@@ -1,5 +1,8 @@
 // Domains whose addresses are, or are to be, connected without a mail (PRODUCT §5): exact names and written-out
 // wildcards.
+//
+// Every function runs inside a store closure, on the store's thread, and returns copies. None throws Conflict: put()
+// makes or replaces, and remove() says whether it was there.
 #pragma once
 
 #include <optional>

@@ -137,10 +137,10 @@ void set_held(Db& db, const Id& key, std::string_view reason) {
 std::vector<std::string> due_zones(Db& db) {
   // Jumps from zone to zone through the index instead of reading every row.
   auto& q = db.prepare(
-      "WITH RECURSIVE z(zone) AS (SELECT min(due_zone) FROM invitations WHERE state = 'scheduled' AND held_reason = '' "
-      "UNION ALL "
-      "SELECT (SELECT min(due_zone) FROM invitations WHERE state = 'scheduled' AND held_reason = '' AND due_zone > "
-      "z.zone) FROM z "
+      "WITH RECURSIVE z(zone) AS (SELECT min(due_zone) FROM invitations INDEXED BY invitations_due WHERE state = "
+      "'scheduled' AND held_reason = '' UNION ALL "
+      "SELECT (SELECT min(due_zone) FROM invitations INDEXED BY invitations_due WHERE state = 'scheduled' AND "
+      "held_reason = '' AND due_zone > z.zone) FROM z "
       "WHERE z.zone IS NOT NULL) SELECT zone FROM z WHERE zone IS NOT NULL");
   std::vector<std::string> zones;
   while (q.executeStep()) zones.push_back(text_at(q, 0));
@@ -151,8 +151,9 @@ std::vector<std::string> due_zones(Db& db) {
 std::vector<Due> due(Db& db, std::string_view zone, std::int64_t due_key_at_most, std::size_t limit) {
   std::vector<Due> rows;
   auto& q = db.prepare(
-      "SELECT key, user, due_key FROM invitations WHERE state = 'scheduled' AND held_reason = '' AND due_zone = ?1 AND "
-      "due_key <= ?2 ORDER BY due_key, key LIMIT ?3",
+      "SELECT key, user, due_key FROM invitations INDEXED BY invitations_due WHERE state = 'scheduled' AND held_reason "
+      "= "
+      "'' AND due_zone = ?1 AND due_key <= ?2 ORDER BY due_key, key LIMIT ?3",
       zone, due_key_at_most, static_cast<std::int64_t>(limit));
   while (q.executeStep()) rows.push_back({id_at(q, 0), id_at(q, 1), q.getColumn(2).getInt64()});
   q.reset();
@@ -161,18 +162,14 @@ std::vector<Due> due(Db& db, std::string_view zone, std::int64_t due_key_at_most
 
 std::size_t count_due(Db& db, std::string_view zone, std::int64_t due_key_at_most, std::size_t limit) {
   return static_cast<std::size_t>(
-      db.integer("SELECT count(*) FROM (SELECT 1 FROM invitations WHERE state = 'scheduled' AND held_reason = '' AND "
-                 "due_zone = ?1 AND due_key <= ?2 LIMIT ?3)",
+      db.integer("SELECT count(*) FROM (SELECT 1 FROM invitations INDEXED BY invitations_due WHERE state = 'scheduled' "
+                 "AND held_reason = '' AND due_zone = ?1 AND due_key <= ?2 LIMIT ?3)",
                  zone, due_key_at_most, static_cast<std::int64_t>(limit))
           .value_or(0));
 }
 
-Counted count_older(Db& db, InvitationState state, const Id& before, const std::optional<Id>& after,
-                    std::size_t limit) {
-  auto& q = db.prepare(
-      "SELECT count(*), max(key) FROM (SELECT key FROM invitations WHERE state = ?1 AND key > ?2 AND key < ?3 ORDER BY "
-      "key LIMIT ?4)",
-      model::to_text(state), after.value_or(Id{}), before, static_cast<std::int64_t>(limit));
+namespace {
+Counted counted(SQLite::Statement& q, std::size_t limit) {
   Counted counted;
   if (q.executeStep()) {
     counted.count = q.getColumn(0).getInt64();
@@ -181,15 +178,37 @@ Counted count_older(Db& db, InvitationState state, const Id& before, const std::
   q.reset();
   return counted;
 }
+}  // namespace
 
-std::vector<Due> ending(Db& db, Instant at, std::size_t limit) {
+Counted count_older(Db& db, InvitationState state, const Id& before, const std::optional<Id>& after,
+                    std::size_t limit) {
+  return counted(
+      db.prepare(
+          "SELECT count(*), max(key) FROM (SELECT key FROM invitations WHERE state = ?1 AND key > ?2 AND key < ?3 "
+          "ORDER BY key LIMIT ?4)",
+          model::to_text(state), after.value_or(Id{}), before, static_cast<std::int64_t>(limit)),
+      limit);
+}
+
+Counted count_in(Db& db, InvitationState state, const std::optional<Id>& after, std::size_t limit) {
+  return counted(db.prepare("SELECT count(*), max(key) FROM (SELECT key FROM invitations WHERE state = ?1 AND key > ?2 "
+                            "ORDER BY key LIMIT ?3)",
+                            model::to_text(state), after.value_or(Id{}), static_cast<std::int64_t>(limit)),
+                 limit);
+}
+
+std::vector<Due> ending(Db& db, Instant at, std::size_t limit, std::size_t skip) {
   return keys(db.prepare(
-      "SELECT key, user FROM invitations WHERE state = 'sent' AND ends_at <= ?1 ORDER BY ends_at, key LIMIT ?2", at,
-      static_cast<std::int64_t>(limit)));
+      "SELECT key, user FROM invitations INDEXED BY invitations_ending WHERE state = 'sent' AND ends_at <= ?1 ORDER BY "
+      "ends_at, key LIMIT ?2 OFFSET ?3",
+      at, static_cast<std::int64_t>(limit), static_cast<std::int64_t>(skip)));
 }
 
 std::vector<Invitation> page(Db& db, const Which& which, const std::optional<Id>& before, std::size_t limit) {
-  std::string sql = fmt::format("SELECT {} FROM invitations WHERE {}", columns, before ? "key < ?1" : "?1 IS NULL");
+  // Few are held: whatever else is asked, they are looked for among themselves.
+  std::string sql = fmt::format("SELECT {} FROM invitations {} WHERE {}", columns,
+                                which.held.value_or(false) && !which.user ? "INDEXED BY invitations_held" : "",
+                                before ? "key < ?1" : "?1 IS NULL");
   if (which.state) sql += fmt::format(" AND state = '{}'", model::to_text(*which.state));
   if (which.held) sql += *which.held ? " AND held_reason <> ''" : " AND held_reason = ''";
   if (which.user) sql += " AND user = ?2";
@@ -212,7 +231,7 @@ std::vector<std::pair<std::string, std::int64_t>> count_by_state(Db& db) {
 }
 
 std::int64_t count_held(Db& db) {
-  return db.integer("SELECT count(*) FROM invitations WHERE held_reason <> ''").value_or(0);
+  return db.integer("SELECT count(*) FROM invitations INDEXED BY invitations_held WHERE held_reason <> ''").value_or(0);
 }
 
 }  // namespace invited::store::invitations

@@ -56,7 +56,9 @@ struct Counted {
 };
 [[nodiscard]] Counted count_older(Db& db, InvitationState state, const Id& before, const std::optional<Id>& after,
                                   std::size_t limit);
-[[nodiscard]] std::vector<Due> ending(Db& db, Instant at, std::size_t limit);
+[[nodiscard]] Counted count_in(Db& db, InvitationState state, const std::optional<Id>& after, std::size_t limit);
+// `skip`: so many of them are left out.
+[[nodiscard]] std::vector<Due> ending(Db& db, Instant at, std::size_t limit, std::size_t skip = 0);
 
 struct Which {
   std::optional<InvitationState> state;

@@ -1,4 +1,7 @@
 // Small facts: source cursors, plugin state, and named values of the daemon itself.
+//
+// Every function runs inside a store closure, on the store's thread, and returns copies. None throws Conflict: putting
+// makes or replaces, and removing what is not there does nothing.
 #pragma once
 
 #include <optional>

@@ -1,4 +1,7 @@
 // Bulk plans: computed once, then run exactly so; an interrupted run goes on from the items not yet done.
+//
+// Every function runs inside a store closure, on the store's thread, and returns copies. set_detail() throws Conflict
+// if there is no such plan, settle_item() if there is no such item; the others change nothing then.
 #pragma once
 
 #include <cstddef>

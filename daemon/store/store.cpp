@@ -118,10 +118,10 @@ void Store::answer_together(std::deque<Job>& batch) {
     return nullptr;
   };
   // One transaction for all of them: left to itself SQLite begins and ends one for each statement.
-  const auto refused = tried([&] { raw.exec("BEGIN"); });
+  const auto refused = tried([&] { db_.run("BEGIN"); });
   for (Job& job : batch) job.error = refused ? refused : tried([&] { job.work(db_); });
   if (sqlite3_get_autocommit(raw.getHandle()) != 0) return;
-  if (tried([&] { raw.exec("ROLLBACK"); })) on_fatal_("a reading transaction cannot be ended");
+  if (tried([&] { db_.run("ROLLBACK"); })) on_fatal_("a reading transaction cannot be ended");
 }
 
 void Store::commit_together(std::deque<Job>& batch) {
@@ -133,16 +133,16 @@ void Store::commit_together(std::deque<Job>& batch) {
     }
   };
   try {
-    raw.exec("BEGIN IMMEDIATE");
+    db_.run("BEGIN IMMEDIATE");
   } catch (const SQLite::Exception& e) {
     lost(translated(e));
   }
   for (Job& job : batch) {
     if (job.error) continue;
     try {
-      raw.exec("SAVEPOINT closure");
+      db_.run("SAVEPOINT closure");
       job.work(db_);
-      raw.exec("RELEASE closure");
+      db_.run("RELEASE closure");
     } catch (const SQLite::Exception& e) {
       job.error = translated(e);
     } catch (...) {
@@ -155,7 +155,8 @@ void Store::commit_together(std::deque<Job>& batch) {
         return;
       }
       try {
-        raw.exec("ROLLBACK TO closure; RELEASE closure");
+        db_.run("ROLLBACK TO closure");
+        db_.run("RELEASE closure");
       } catch (const SQLite::Exception& e) {
         on_fatal_(e.what());
       }
@@ -163,11 +164,11 @@ void Store::commit_together(std::deque<Job>& batch) {
   }
   if (sqlite3_get_autocommit(raw.getHandle()) != 0) return;
   try {
-    raw.exec("COMMIT");
+    db_.run("COMMIT");
   } catch (const SQLite::Exception& e) {
     lost(translated(e));
     try {
-      if (sqlite3_get_autocommit(raw.getHandle()) == 0) raw.exec("ROLLBACK");
+      if (sqlite3_get_autocommit(raw.getHandle()) == 0) db_.run("ROLLBACK");
     } catch (const SQLite::Exception&) {
       // The one that failed first says what is wrong.
     }

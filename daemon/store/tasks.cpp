@@ -45,19 +45,14 @@ std::vector<model::ProviderTask> due(Db& db, Instant now, std::size_t limit) {
   // Only a user's oldest task that is still tried: removing before making again. One that was refused for good lets the
   // others by, but no account is made while an older one could not be removed.
   static const std::string sql = fmt::format(
-      "SELECT {} FROM provider_tasks t WHERE next_at IS NOT NULL AND next_at <= ?1 AND NOT EXISTS (SELECT 1 FROM "
+      "SELECT {} FROM provider_tasks t INDEXED BY provider_tasks_open WHERE next_at IS NOT NULL AND next_at <= ?1 AND "
+      "NOT EXISTS (SELECT 1 FROM "
       "provider_tasks o WHERE "
       "o.user = t.user AND o.key < t.key AND (o.next_at IS NOT NULL OR (o.kind = 'remove_connection' AND t.kind = "
       "'ensure_account'))) "
       "ORDER BY next_at, key LIMIT ?2",
       columns);
   return rows_of(db.prepare(sql, now, static_cast<std::int64_t>(limit)));
-}
-
-std::optional<Instant> next_at(Db& db) {
-  const auto at = db.integer("SELECT min(next_at) FROM provider_tasks WHERE next_at IS NOT NULL");
-  if (!at) return std::nullopt;
-  return Instant{core::Milliseconds{*at}};
 }
 
 std::optional<model::ProviderTask> get(Db& db, const Id& key) {
@@ -93,13 +88,22 @@ void drop(Db& db, const Id& user, model::ProviderTaskKind kind) {
 Health health(Db& db) {
   Health health;
   health.waiting = db.integer("SELECT count(*) FROM provider_tasks").value_or(0);
-  health.refused = db.integer("SELECT count(*) FROM provider_tasks WHERE next_at IS NULL").value_or(0);
-  health.failing =
-      db.integer("SELECT count(*) FROM provider_tasks WHERE failures > 0 AND next_at IS NOT NULL").value_or(0);
-  if (const auto at = db.integer("SELECT min(next_at) FROM provider_tasks WHERE failures > 0 AND next_at IS NOT NULL"))
-    health.retry_at = Instant{core::Milliseconds{*at}};
-  auto& newest = db.prepare("SELECT detail FROM provider_tasks WHERE failures > 0 ORDER BY key DESC LIMIT 1");
+  health.refused =
+      db.integer("SELECT count(*) FROM provider_tasks INDEXED BY provider_tasks_refused WHERE next_at IS NULL")
+          .value_or(0);
+  auto& failing = db.prepare(
+      "SELECT count(*), min(next_at) FROM provider_tasks INDEXED BY provider_tasks_failing WHERE failures > 0 AND "
+      "next_at IS NOT NULL");
+  if (failing.executeStep()) {
+    health.failing = failing.getColumn(0).getInt64();
+    health.retry_at = optional_instant_at(failing, 1);
+  }
+  failing.reset();
+  auto& newest = db.prepare(
+      "SELECT detail FROM provider_tasks INDEXED BY provider_tasks_failing WHERE failures > 0 ORDER BY key DESC LIMIT "
+      "1");
   if (newest.executeStep()) health.detail = newest.getColumn(0).getString();
+  newest.reset();
   return health;
 }
 

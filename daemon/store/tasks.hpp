@@ -1,5 +1,8 @@
 // What is owed to the identity provider. A task is made in the transaction that decides it and leaves when the provider
 // has done it; a user's tasks are done in the order they were made.
+//
+// Every function runs inside a store closure, on the store's thread, and returns copies. None throws Conflict: a change
+// to a task that is not there (any more) does nothing.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +21,6 @@ namespace invited::store::tasks {
 // refused for good holds up no other, except that no account is made while an older one could not be removed.
 void put(Db& db, const model::ProviderTask& task);
 [[nodiscard]] std::vector<model::ProviderTask> due(Db& db, Instant now, std::size_t limit);
-[[nodiscard]] std::optional<Instant> next_at(Db& db);
 [[nodiscard]] std::optional<model::ProviderTask> get(Db& db, const Id& key);
 [[nodiscard]] std::vector<model::ProviderTask> of_user(Db& db, const Id& user);
 void postpone(Db& db, const Id& key, std::optional<Instant> next_at, std::string_view detail);

@@ -254,8 +254,14 @@ std::vector<User> page(Db& db, const model::UserFilter& f, const std::optional<I
   if (f.start_after) number(" AND u.start_date > ?{}", model::date_key(*f.start_after));
   if (f.review) text(" AND u.review = ?{}", std::string(model::to_text(*f.review)));
   if (f.invitation) text(" AND u.newest_invitation = ?{}", std::string(model::to_text(*f.invitation)));
-  if (!f.search.empty())
-    text(" AND u.search_text LIKE ?{} ESCAPE '\\'", "%" + like_escaped(fold_user_id(f.search)) + "%");
+  if (!f.search.empty()) {
+    // What folds to nothing is in nobody, not in everybody.
+    const std::string folded = fold_user_id(f.search);
+    if (folded.empty())
+      sql += " AND 0";
+    else
+      text(" AND u.search_text LIKE ?{} ESCAPE '\\'", "%" + like_escaped(folded) + "%");
+  }
   if (last) sql += fmt::format(" AND u.key <= ?{}", ++index);
   sql += fmt::format(" ORDER BY u.key LIMIT {}", limit);
 
@@ -295,8 +301,8 @@ std::vector<std::string> unconnected_domains(Db& db, std::string_view after, std
 std::vector<Id> unconnected_in_domain(Db& db, std::string_view domain, const std::optional<Id>& after,
                                       std::size_t limit) {
   return collect<Id>(
-      db.prepare("SELECT key FROM users WHERE connection <> 'connected' AND login_email_domain <> '' AND "
-                 "login_email_domain = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+      db.prepare("SELECT key FROM users INDEXED BY users_unconnected_by_domain WHERE connection <> 'connected' AND "
+                 "login_email_domain <> '' AND login_email_domain = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
                  domain, after.value_or(Id{}), static_cast<std::int64_t>(limit)),
       [](SQLite::Statement& q) { return id_at(q, 0); });
 }
@@ -386,7 +392,8 @@ std::vector<Employment> ending(Db& db, model::CivilDate from, model::CivilDate t
 
 std::vector<Employment> in_gap(Db& db, const std::optional<Id>& after, std::size_t limit) {
   static const std::string sql = fmt::format(
-      "SELECT {} FROM employments WHERE gap = 'waits' AND key > ?1 ORDER BY key LIMIT ?2", select_employment);
+      "SELECT {} FROM employments INDEXED BY employments_in_gap WHERE gap = 'waits' AND key > ?1 ORDER BY key LIMIT ?2",
+      select_employment);
   return collect<Employment>(db.prepare(sql, after.value_or(Id{}), static_cast<std::int64_t>(limit)), employment_of);
 }
 
@@ -398,7 +405,9 @@ std::optional<Employment> newest(Db& db, const Id& user) {
 
 std::vector<Employment> in_review(Db& db, const std::optional<Id>& after, std::size_t limit) {
   static const std::string sql = fmt::format(
-      "SELECT {} FROM employments WHERE review = 'pending' AND withdrawn = 0 AND key > ?1 ORDER BY key LIMIT ?2",
+      "SELECT {} FROM employments INDEXED BY employments_in_review WHERE review = 'pending' AND withdrawn = 0 AND key "
+      "> "
+      "?1 ORDER BY key LIMIT ?2",
       select_employment);
   return collect<Employment>(db.prepare(sql, after.value_or(Id{}), static_cast<std::int64_t>(limit)), employment_of);
 }

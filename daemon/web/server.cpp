@@ -64,6 +64,14 @@ void log_failure(const std::exception_ptr& error) {
 
 core::HttpServerLimits limits_of(const Settings& settings) {
   core::HttpServerLimits limits;
+  limits.refusal = [](unsigned status, std::string_view text) {
+    HttpResponse answer;
+    answer.status = status;
+    answer.headers = {{"Content-Type", "text/plain; charset=utf-8"}};
+    answer.body = std::string(text) + "\n";
+    harden(answer);
+    return answer;
+  };
   // Behind a proxy everybody comes from one address; the proxy keeps the peace then.
   if (settings.client_address != ClientAddress::connection) limits.connections_per_peer = limits.connections;
   if (settings.plugin_path)

@@ -8,6 +8,9 @@ namespace invited::file {
 
 namespace {
 
+// Each row leaves a result that is kept to the end of its file.
+constexpr std::int64_t kMostRows = 500'000;
+
 constexpr char kSchema[] = R"json({
   "$schema": "http://json-schema.org/draft-07/schema#",
   "title": "file",
@@ -169,6 +172,13 @@ void FileSource::check_size(std::int64_t size) const {
                       " are taken (max_mib)");
 }
 
+void FileSource::check_rows(std::int64_t rows) {
+  if (rows > kMostRows)
+    throw Problem(0, 0, "too_many_rows",
+                  "the file has " + std::to_string(rows) + " rows; at most " + std::to_string(kMostRows) +
+                      " are taken at once: split it");
+}
+
 // Everything that must be known before the first row: throws Problem. Answers the hash.
 std::string FileSource::check(TakenFile& file, FileCheck& whole) const {
   if (!file.readable()) throw Problem(0, 0, "unreadable", "invited may not read the file: check its owner and mode");
@@ -179,6 +189,7 @@ std::string FileSource::check(TakenFile& file, FileCheck& whole) const {
     whole.feed(block);
   }
   whole.finish();
+  check_rows(whole.rows());
   file.rewind();
   return hash.hex();
 }
@@ -246,6 +257,7 @@ void FileSource::on_import(const ImportFile& file, Intake& out) {
     FileCheck whole;
     whole.feed(file.bytes);
     whole.finish();
+    check_rows(whole.rows());
     Layout layout = layout_;
     if (const auto asked_for = profile_of(file.format)) layout.profile = *asked_for;
     Emitting rows(out, whole.rows());

@@ -38,6 +38,7 @@ private:
   };
   void look_again_in(std::int64_t ms);
   void check_size(std::int64_t size) const;
+  static void check_rows(std::int64_t rows);
   std::string check(TakenFile& file, FileCheck& whole) const;
 
   Host host_;

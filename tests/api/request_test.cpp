@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 
@@ -95,6 +96,28 @@ TEST_CASE("good arguments arrive with the table's types") {
                           R"({"kind":"send-verification","filter":{"company":"north"},"include_recent":true})");
   REQUIRE(plan);
   CHECK(plan->values.at("filter") == json::object{{"company", "north"}});
+}
+
+TEST_CASE("a condition that says nothing, or cannot be read, is refused and never left out") {
+  const auto filter = [](const std::string& fields) {
+    return problems("plan.create", {}, R"({"kind":"send-verification","filter":{)" + fields + "}}");
+  };
+  CHECK(filter(R"("start_before":"1026-12-01")") == "/filter/start_before not_a_date");
+  CHECK(filter(R"("start_after":"1899-12-31")") == "/filter/start_after not_a_date");
+  CHECK(filter(R"("start_before":"1900-01-01")").empty());
+  CHECK(filter(R"("search":" ")") == "/filter/search empty");
+  CHECK(filter(R"("search":"\t")") == "/filter/search control_character");
+  CHECK(filter(R"("search":"a\u0000b")") == "/filter/search control_character");
+  CHECK(filter("\"role\":\"" + std::string(1'001, 'x') + "\"") == "/filter/role too_long");
+  CHECK(problems("user.list", {{"start_before", "1026-12-01"}}, "") == "query:start_before not_a_date");
+  CHECK(problems("user.list", {{"search", " "}}, "") == "query:search empty");
+}
+
+TEST_CASE("a body of nonsense is answered with some of what is wrong, not with all of it") {
+  std::string body = "{\"user_id\":\"14\"";
+  for (int i = 0; i < 1'000; ++i) body += ",\"x" + std::to_string(i) + "\":1";
+  const auto answer = problems("user.add", {}, body + "}");
+  CHECK(std::count(answer.begin(), answer.end(), ';') < 25);
 }
 
 TEST_CASE("each way to be wrong is named with its place") {

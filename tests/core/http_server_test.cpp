@@ -480,6 +480,30 @@ TEST_CASE("a connection over the caps is told 503; ended ones make room") {
   CHECK(f.get("/again").body == "GET /again");
 }
 
+TEST_CASE("accepting goes on after a refusal that cannot be worded, which is reported") {
+  HttpServerLimits limits;
+  limits.connections = 1;
+  limits.refusal = [thrown = false](unsigned status, std::string_view text) mutable {
+    if (!std::exchange(thrown, true)) throw std::runtime_error("no words");
+    HttpResponse answer;
+    answer.status = status;
+    answer.body = text;
+    return answer;
+  };
+  Fixture f(limits);
+  RawClient one(f.server.unix_path());
+  one.say(get_of("/"));
+  CHECK(one.answer().status == 200);
+  RawClient unanswered(f.server.unix_path());
+  CHECK(unanswered.closed());
+  CHECK(f.server.eventually([&] { return f.server.errors() == std::vector<std::string>{"no words"}; }));
+  RawClient refused(f.server.unix_path());
+  CHECK(refused.answer().status == 503);
+  one.leave();
+  CHECK(f.server.eventually([&] { return f.server.server().connections() == 0; }));
+  CHECK(f.get("/again").body == "GET /again");
+}
+
 #ifndef __SANITIZE_ADDRESS__  // UBSan's own check of a vptr opens a pipe, and takes its failure for a bad object
 TEST_CASE_METHOD(Fixture, "running out of descriptors is reported and passes: who waited is answered then") {
   rlimit before{};

@@ -123,9 +123,15 @@ TEST_CASE("joining an empty scope returns at once") {
   asio::io_context io;
   Failures failures;
   TaskScope scope(io.get_executor(), into(failures));
-  run(io, scope.join());
+  int joined = 0;
+  asio::co_spawn(io, join_and_note(scope, joined), [](std::exception_ptr e) { CHECK_FALSE(e); });
+  settle(io);
+  CHECK(joined == 1);
   scope.stop();
-  run(io, scope.join());
+  asio::co_spawn(io, join_and_note(scope, joined), [](std::exception_ptr e) { CHECK_FALSE(e); });
+  settle(io);
+  CHECK(joined == 2);
+  CHECK(failures.empty());
 }
 
 TEST_CASE("a task spawned before a stop but not started is dropped, as is one spawned after it") {

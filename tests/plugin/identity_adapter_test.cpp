@@ -146,8 +146,18 @@ TEST_CASE("what the plugin cannot do is refused without asking it") {
   const ProviderAnswer answer = bench.wait(identity.reset_password("user-1"));
   CHECK(answer.status == ProviderStatus::rejected);
   CHECK(answer.detail == "this identity plugin has no reset_password");
-  CHECK(bench.wait(identity.lookup("user-1")).status == ProviderStatus::rejected);
   CHECK(bench.wait(identity.remove_connection("user-1")).status == ProviderStatus::rejected);
+}
+
+TEST_CASE("a provider that has no lookup is asked for the account again after a doubtful answer") {
+  Bench bench;
+  Script script;
+  const auto instance = bench.make(script, "idp", fake::bare_identity);
+  plugin::IdentityAdapter identity(instance);
+  const ProviderAnswer answer = bench.wait(identity.lookup("user-1"));
+  CHECK(answer.status == ProviderStatus::done);
+  CHECK(answer.external_id == "user-1");
+  CHECK_FALSE(answer.found);
 }
 
 TEST_CASE("an account call that overstays is in doubt; one that never began may be tried again") {

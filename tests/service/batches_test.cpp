@@ -43,6 +43,7 @@ struct Braked : Bench {
     context.gathering = gathering;
     service::Intake::Run run(intake, context, {});
     go(run.sink()(std::move(items)));
+    go(run.finish());
     std::vector<std::string> words;
     for (const auto& row : run.results()) words.push_back(row.result());
     return words;
@@ -121,6 +122,27 @@ TEST_CASE("an import that would send more than the limit is held as a whole unti
   CHECK(b.batch(settled.batch).decided_by == "uid:1000 (anna)");
   CHECK(b.go(b.batches.start(settled.batch, true, "uid:0")).error().code == "batch_not_held");
   CHECK(b.go(b.batches.start(core::Id{}, true, "uid:0")).error().code == "unknown_batch");
+}
+
+TEST_CASE("letting an older invitation go leaves the newer one to the batch that holds it") {
+  Braked b;
+  REQUIRE_FALSE(b.file({Braked::with(Braked::hire("a"), "end_date", "2026-10-26")}).held);
+  b.pump();
+  const auto older = b.invitation("a").key;
+  store::invitations::set_held(*b.db, older, "delivery_uncertain");
+  b.at("2026-10-28T08:00:00Z");
+  b.go(b.sweep.expire());
+  REQUIRE(b.state("a") == "expired");
+  std::vector<Row> rows = Braked::hires("x", 3, "2026-10-30");
+  rows.push_back(Braked::hire("a", "2026-10-30"));
+  REQUIRE_FALSE(b.file(rows).held);
+  b.at("2026-10-29T08:00:00Z");
+  b.go(b.scheduler.pass());
+  const auto batch = model::batch_holding(b.held("a"));
+  REQUIRE(batch);
+  REQUIRE(b.go(b.users.release(older, by_admin)));
+  CHECK(b.decide(*batch, true).outcomes == Outcomes{{"released", 4}});
+  CHECK(b.state("a") == "sent");
 }
 
 TEST_CASE("exactly the limit goes out") {

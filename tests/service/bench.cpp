@@ -187,6 +187,7 @@ std::vector<model::RowResult> Bench::rows(const std::vector<Row>& all, bool dry_
   for (const Row& fields : all) items.emplace_back(model::SourceRecord{fields, ++line});
   service::Intake::Run run(intake, {.source = source, .actor = "source:" + source, .dry_run = dry_run}, {});
   go(run.sink()(std::move(items)));
+  go(run.finish());
   return run.results();
 }
 

@@ -45,6 +45,7 @@ public:
   std::vector<model::OutgoingMail> mails;  // handed over, in order
   std::vector<core::Id> settled_mails;
   std::size_t places = 8;
+  int recalls = 0;
 
   ScriptedTransport();
   void answer(const core::Id& delivery, model::Verdict verdict);
@@ -52,6 +53,7 @@ public:
   [[nodiscard]] const std::string& name() const override { return name_; }
   [[nodiscard]] std::size_t window() const override { return places; }
   void send(std::vector<model::OutgoingMail> batch, std::function<void(model::Verdict)> on_verdict) override;
+  void recall() override { ++recalls; }
   void settled(core::Id delivery) override { settled_mails.push_back(delivery); }
   model::awaitable<core::Result<std::string>> probe() override { co_return std::string("scripted"); }
 

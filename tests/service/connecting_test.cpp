@@ -172,6 +172,45 @@ TEST_CASE("an answer that comes after the confirmation was taken back connects n
   CHECK(b.identity.accounts.empty());
 }
 
+TEST_CASE("whose confirmation is taken back while the provider is busy with another is not asked for") {
+  Confirmed b;
+  b.row({{"user_id", "b"}, {"name", "B"}, {"login_email", "b@example.com"}, {"start_date", "2026-10-20"}});
+  b.mails_only();
+  b.confirm(b.link("b"));
+  const auto second = b.user("b")->key;
+  b.identity.script = [&](const std::string& what, const std::string& external_id) -> std::optional<ProviderAnswer> {
+    CHECK(external_id != second.text());
+    if (what == "ensure") {
+      b.db->raw().exec("SAVEPOINT now");
+      b.planner->end_open(*b.db, second, model::InvitationState::revoked, "revoked", "uid:0", b.clock.now());
+      b.db->raw().exec("RELEASE now");
+    }
+    return std::nullopt;
+  };
+  b.go(b.connecting.pass());
+  b.identity.script = nullptr;
+  b.pump();
+  CHECK(b.connection("a") == "connected");
+  CHECK(b.connection("b") == "not_connected");
+}
+
+TEST_CASE("an answer that cannot be stored is asked for again later, and the others are connected") {
+  Confirmed b;
+  b.row({{"user_id", "b"}, {"name", "B"}, {"login_email", "b@example.com"}, {"start_date", "2026-10-20"}});
+  b.mails_only();
+  b.confirm(b.link("b"));
+  b.refuse_rows("accounts", "a");
+  b.go(b.connecting.pass());
+  CHECK(b.connection("a") == "pending");
+  CHECK(b.connection("b") == "connected");
+  REQUIRE(b.task());
+  CHECK(b.task()->failures == 1);
+  b.db->raw().exec("DROP TRIGGER refused");
+  b.clock.advance(1h);
+  b.pump();
+  CHECK(b.connection("a") == "connected");
+}
+
 TEST_CASE("deleting a connection tells the provider, and another address can then be saved and verified") {
   Confirmed b;
   b.pump();

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "core/encoding.hpp"
 #include "model/retry.hpp"
 #include "service/bench.hpp"
 #include "store/deliveries.hpp"
@@ -227,6 +228,31 @@ TEST_CASE("whoever is cancelled while the mail is with the transport gets no sec
   }
 }
 
+TEST_CASE("W9 W10 mails that are with the transport and not wanted any more are asked back, once; the others go on") {
+  Office b;
+  b.hire("a");
+  b.hire("b");
+  b.silence();
+  b.pump();
+  CHECK_FALSE(b.go(b.outbox->recall_unwanted()));
+  REQUIRE(b.go(b.users.set_enabled("a", false, by_admin)));
+  CHECK(b.go(b.outbox->recall_unwanted()));
+  CHECK_FALSE(b.go(b.outbox->recall_unwanted()));
+  CHECK(b.transport.recalls == 1);
+  for (const auto& mail : std::vector(b.transport.mails))
+    b.transport.answer(mail.delivery, {.status = VerdictStatus::retry, .taken_back = true});
+  settle(b.io);
+  CHECK(b.delivery("a").state == DeliveryState::cancelled);
+  CHECK(b.delivery("b").state == DeliveryState::deferred);
+  CHECK(b.delivery("b").failures == 0);
+  CHECK_FALSE(b.outbox->status().paused);
+  b.say(VerdictStatus::accepted);
+  b.pump();
+  CHECK(b.mails_to("a") == 1);
+  CHECK(b.mails_to("b") == 2);
+  CHECK(b.state("b") == "sent");
+}
+
 TEST_CASE("whoever is cancelled while the daemon is down with the mail claimed gets no second copy") {
   Office b;
   b.hire("a");
@@ -342,6 +368,48 @@ TEST_CASE("one that is due and breaks a rule is held and shown, and the others g
   CHECK(b.mails_to("c") == 1);
   CHECK(b.state("b") == "scheduled");
   CHECK(b.invitation("b").held_reason == "internal_error");
+}
+
+TEST_CASE("an outcome that breaks a rule waits by itself; those that came with it are stored at once") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  for (const std::string id : {"a", "b", "c"})
+    b.row({{"user_id", id}, {"name", id}, {"login_email", id + "@example.com"}, {"start_date", "2026-10-21"}});
+  b.db->raw().exec(
+      "CREATE TEMP TRIGGER refused BEFORE UPDATE ON main.invitations WHEN NEW.state = 'sent' AND NEW.user = x'" +
+      core::to_hex(b.user("b")->key.bytes) + "' BEGIN SELECT RAISE(ABORT, 'planted'); END");
+  REQUIRE(b.go(b.outbox->pass()) == 3);
+  settle(b.io);
+  CHECK(b.state("a") == "sent");
+  CHECK(b.state("b") == "released");
+  CHECK(b.state("c") == "sent");
+  CHECK(b.outbox->status().outstanding == 1);
+  b.db->raw().exec("DROP TRIGGER refused");
+  b.clock.advance(1s);
+  settle(b.io);
+  CHECK(b.state("b") == "sent");
+  CHECK(b.outbox->status().outstanding == 0);
+}
+
+TEST_CASE("an outcome that breaks a rule again and again sets its mail aside for a person") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  b.row({{"user_id", "b"}, {"name", "b"}, {"login_email", "b@example.com"}, {"start_date", "2026-10-21"}});
+  b.db->raw().exec(
+      "CREATE TEMP TRIGGER refused BEFORE UPDATE ON main.invitations WHEN NEW.state = 'sent' BEGIN SELECT "
+      "RAISE(ABORT, 'planted'); END");
+  REQUIRE(b.go(b.outbox->pass()) == 1);
+  for (int i = 0; i < 5; ++i) {
+    settle(b.io);
+    b.clock.advance(1s);
+  }
+  settle(b.io);
+  CHECK(b.outbox->status().outstanding == 0);
+  CHECK(b.delivery("b").state == DeliveryState::uncertain);
+  CHECK_FALSE(b.delivery("b").next_at);
+  const auto why = b.go(b.queries.why("b"));
+  REQUIRE(why);
+  CHECK(why->now.reason() == "held");
 }
 
 TEST_CASE("W11 after an outage the earliest start goes first, wherever the people are") {

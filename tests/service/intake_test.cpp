@@ -135,6 +135,7 @@ TEST_CASE("a row the source could not read is reported and the others are applie
                                        model::SourceRecord{person("2"), 4}};
   service::Intake::Run run(b.intake, {.source = "hr", .actor = "source:hr"}, {});
   b.go(run.sink()(std::move(items)));
+  b.go(run.finish());
   CHECK(results(run.results()) == Words{"created", "rejected: bad_encoding", "created"});
   CHECK(run.results()[1].line == 3);
 }
@@ -363,6 +364,94 @@ TEST_CASE("a dry run of a file that hands an address on says what the file will 
   CHECK(results(b.rows(file, true)) == Words{"updated", "updated"});
   CHECK(b.user("1")->login_email == "one@example.com");
   CHECK(results(b.rows(file)) == Words{"updated", "updated"});
+}
+
+TEST_CASE("an address that a row further down frees is taken, and the same file again changes nothing") {
+  Bench b;
+  b.row(person("1", {{"login_email", "one@example.com"}}));
+  b.row(person("2", {{"login_email", "two@example.com"}}));
+  b.row(person("3", {{"login_email", "three@example.com"}}));
+  // 2 waits for 1, who waits for 3; somebody new waits for 2.
+  const std::vector<Row> file{person("new", {{"login_email", "two@example.com"}}),
+                              person("2", {{"login_email", "one@example.com"}, {"alias", "b"}}),
+                              person("1", {{"login_email", "three@example.com"}}),
+                              person("3", {{"login_email", "other@example.com"}})};
+  const std::string before = b.dump();
+  const Words all{"created", "updated", "updated", "updated"};
+  CHECK(results(b.rows(file, true)) == all);
+  CHECK(b.dump() == before);
+  const auto rows = b.rows(file);
+  CHECK(results(rows) == all);
+  CHECK(rows.at(1).line == 3);
+  CHECK(b.user("new")->login_email == "two@example.com");
+  CHECK(b.user("2")->login_email == "one@example.com");
+  CHECK(b.user("2")->alias == "b");
+  CHECK(b.user("1")->login_email == "three@example.com");
+  const std::string after = b.dump();
+  CHECK(results(b.rows(file)) == Words{"unchanged", "unchanged", "unchanged", "unchanged"});
+  CHECK(b.dump() == after);
+}
+
+TEST_CASE("people who swap their addresses in one file both get them, with new links and new approvals") {
+  Bench b;
+  b.at("2026-10-20T08:00:00Z");
+  b.row(person("1", {{"login_email", "one@example.com"}, {"start_date", "2026-10-20"}}));
+  b.row(person("2", {{"login_email", "two@example.com"}, {"start_date", "2026-10-20"}, {"in_review", "true"}}));
+  b.pump();
+  REQUIRE(b.state("1") == "sent");
+  const std::string old_link = b.link("1");
+  const std::vector<Row> file{person("1", {{"login_email", "two@example.com"}}),
+                              person("2", {{"login_email", "one@example.com"}}),
+                              person("late", {{"login_email", "one@example.com"}})};
+  const std::string before = b.dump();
+  const Words all{"updated", "updated", "ignored: duplicate_email"};
+  CHECK(results(b.rows(file, true)) == all);
+  CHECK(b.dump() == before);
+  CHECK(results(b.rows(file)) == all);
+  CHECK(b.user("1")->login_email == "two@example.com");
+  CHECK(b.user("2")->login_email == "one@example.com");
+  CHECK(b.confirm(old_link) == service::LinkState::superseded);
+  b.pump();
+  CHECK(b.state("1") == "sent");
+  CHECK(b.mails_to("1") == 2);
+  CHECK(b.state("2") == "draft");
+  const std::string after = b.dump();
+  CHECK(results(b.rows(file)) == Words{"unchanged", "unchanged", "ignored: duplicate_email"});
+  CHECK(b.dump() == after);
+}
+
+TEST_CASE("a swap that one of the two cannot make is made by neither, and the rest of their rows counts") {
+  Bench b;
+  b.row(person("1", {{"login_email", "one@example.com"}}));
+  b.row(person("2", {{"login_email", "two@example.com"}}));
+  const std::vector<Row> file{person("1", {{"login_email", "two@example.com"}, {"alias", "a"}}),
+                              person("2", {{"login_email", "one@example.com"}, {"locale", "fi"}})};
+  const Words all{"ignored: duplicate_email", "rejected: invalid_locale"};
+  CHECK(results(b.rows(file, true)) == all);
+  CHECK(results(b.rows(file)) == all);
+  CHECK(b.user("1")->login_email == "one@example.com");
+  CHECK(b.user("1")->alias == "a");
+  CHECK(b.user("2")->login_email == "two@example.com");
+}
+
+TEST_CASE("a whole column that slipped by one hands addresses on as far as they are given up") {
+  Bench b;
+  std::vector<Row> people;
+  std::vector<Row> slipped;
+  constexpr int count = 300;
+  const auto address = [](int i) { return "u" + std::to_string(i) + "@example.com"; };
+  for (int i = 0; i < count; ++i) {
+    people.push_back(person(std::to_string(i), {{"login_email", address(i)}}));
+    slipped.push_back(person(std::to_string(i), {{"login_email", address(i + 1)}}));
+  }
+  b.rows(people);
+  for (const auto& row : b.rows(slipped)) REQUIRE(row.result() == "updated");
+  CHECK(b.user("0")->login_email == address(1));
+  // Back, but in a ring that is longer than any exchange: nobody moves.
+  for (int i = 0; i < count; ++i)
+    slipped.at(i) = person(std::to_string(i), {{"login_email", address(i == 0 ? count : i)}});
+  for (const auto& row : b.rows(slipped)) REQUIRE(row.result() == "ignored: duplicate_email");
+  CHECK(b.user("0")->login_email == address(1));
 }
 
 TEST_CASE("a template without a first day is not dropped in silence") {

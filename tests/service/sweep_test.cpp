@@ -44,6 +44,49 @@ TEST_CASE("a link expires at its end with an audit event; user and connection st
   CHECK(b.states("a") == Words{"superseded", "sent"});
 }
 
+TEST_CASE("links and leavers that break a rule keep nobody else waiting") {
+  Office b;
+  for (int i = 0; i < 70; ++i) b.hire(std::to_string(i), "2026-10-01", "2026-10-31");
+  b.pump();
+  b.db->raw().exec(
+      "CREATE TEMP TRIGGER refused BEFORE UPDATE ON main.invitations WHEN NEW.state = 'expired' AND "
+      "CAST(NEW.login_email AS TEXT) < '4' BEGIN SELECT RAISE(ABORT, 'planted'); END");
+  const auto bad = [](int i) { return std::to_string(i) + "@example.com" < "4"; };
+  const auto sound = static_cast<std::size_t>(70 - [&] {
+    int count = 0;
+    for (int i = 0; i < 70; ++i) count += bad(i) ? 1 : 0;
+    return count;
+  }());
+  REQUIRE(sound < 70);
+  b.at("2026-10-05T22:00:00Z");
+  CHECK(b.go(b.sweep.expire()) == sound);
+  b.db->raw().exec("DROP TRIGGER refused");
+  CHECK(b.go(b.sweep.expire()) == 70 - sound);
+  b.db->raw().exec(
+      "CREATE TEMP TRIGGER refused BEFORE UPDATE ON main.users WHEN NEW.enabled = 0 AND NEW.user_id < '4' BEGIN SELECT "
+      "RAISE(ABORT, 'planted'); END");
+  b.at("2026-11-06T08:00:00Z");
+  CHECK(b.go(b.sweep.disable_leavers()) == sound);
+  CHECK(b.user("0")->enabled);
+  CHECK_FALSE(b.user("69")->enabled);
+  b.db->raw().exec("DROP TRIGGER refused");
+  CHECK(b.go(b.sweep.disable_leavers()) == 70 - sound);
+}
+
+TEST_CASE("who was disconnected in the minutes of grace is not connected by the form that was open") {
+  Office b;
+  b.hire("a", "2026-10-01", "2026-10-31");
+  b.pump();
+  const std::string link = b.link("a");
+  b.at("2026-10-05T21:59:59Z");
+  const auto form = b.go(b.links.open(link));
+  b.at("2026-10-05T22:00:01Z");
+  CHECK(b.go(b.sweep.expire()) == 1);
+  REQUIRE(b.go(b.users.disconnect("a", by_admin)));
+  CHECK(b.go(b.links.confirm(link, form.form_proof)).state == service::LinkState::expired);
+  CHECK(b.connection("a") == "not_connected");
+}
+
 TEST_CASE("an employment that ends on 31 October is active through 5 November and disabled on the 6th, local dates") {
   Office b;
   b.hire("a", "2026-10-01", "2026-10-31");

@@ -78,6 +78,21 @@ void Relay::arrive(const Id& delivery) {
   if (on_arrival) on_arrival(delivery);
 }
 
+void Relay::recall() {
+  for (Connection& connection : connections_) {
+    for (const Id& delivery : std::exchange(connection.waiting, {})) {
+      Mail& mail = world_.mails.at(delivery);
+      mail.basis = world_.now();
+      world_.log("relay: gives back " + mail.message_id.substr(0, 8));
+      model::Verdict verdict;
+      verdict.delivery = delivery;
+      verdict.status = VerdictStatus::retry;
+      verdict.taken_back = true;
+      on_verdict_(std::move(verdict));
+    }
+  }
+}
+
 void Relay::settled(Id delivery) {
   Mail& mail = world_.mails.at(delivery);
   mail.with_relay = false;

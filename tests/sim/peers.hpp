@@ -21,6 +21,8 @@ public:
   [[nodiscard]] const std::string& name() const override { return name_; }
   [[nodiscard]] std::size_t window() const override { return connections_.size() * 2; }
   void send(std::vector<model::OutgoingMail> mails, std::function<void(model::Verdict)> on_verdict) override;
+  // What waits behind another mail comes back.
+  void recall() override;
   void settled(Id delivery) override;
   model::awaitable<core::Result<std::string>> probe() override { co_return std::string("scripted"); }
   // The daemon is gone: what is being transferred may still arrive, nobody is told.

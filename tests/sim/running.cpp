@@ -85,6 +85,7 @@ boost::asio::awaitable<std::vector<model::RowResult>> rows_of_export(store::Stor
   } while (after);
   service::Intake::Run run(*intake, {.source = "hr", .actor = "operator"}, {});
   co_await run.sink()(std::move(rows));
+  co_await run.finish();
   co_return run.results();
 }
 
@@ -93,6 +94,7 @@ boost::asio::awaitable<model::RowResult> enter_row(service::Intake* intake, mode
   rows.emplace_back(std::move(record));
   service::Intake::Run run(*intake, {.source = "manual", .actor = eva}, {});
   co_await run.sink()(std::move(rows));
+  co_await run.finish();
   co_return run.results().at(0);
 }
 

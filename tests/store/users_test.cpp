@@ -128,6 +128,8 @@ TEST_CASE("the filter of users: each field, all together, and free text") {
   CHECK(people.found({.search = "EXAMPLE"}) == Words{"anna"});
   CHECK(people.found({.search = "100%"}) == Words{"bo"});
   CHECK(people.found({.search = "0_%"}).empty());
+  CHECK(people.found({.search = " "}).empty());
+  CHECK(people.found({.search = "\ufeff"}).empty());
   CHECK(people.found({.search = "person"}) == Words{"anna", "bo", "cia"});
   CHECK(people.found({.company = "south",
                       .role = "administrator",

@@ -653,7 +653,15 @@ TEST_CASE("over a real connection HEAD gives the page's headers without its body
     client.say("GET " + path + "?lang=en HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     return client.answer();
   }();
+  const auto refused = [&] {
+    RawClient client(port);
+    client.say("GET " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n");
+    return client.hear_all();
+  }();
   loop.stop();
+  CHECK_THAT(refused, Catch::StartsWith("HTTP/1.1 400"));
+  CHECK_THAT(refused,
+             Contains("Referrer-Policy: no-referrer") && Contains("Content-Security-Policy: default-src 'none'"));
   CHECK_THAT(head, Catch::StartsWith("HTTP/1.1 200"));
   CHECK_THAT(head, Contains("Referrer-Policy: no-referrer"));
   CHECK_THAT(head, Catch::EndsWith("\r\n\r\n"));

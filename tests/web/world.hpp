@@ -201,6 +201,7 @@ public:
       on_verdict(verdict);
     }
   }
+  void recall() override {}
   void settled(core::Id) override {}
   awaitable<core::Result<std::string>> probe() override {
     if (!trouble.empty()) co_return core::fail(core::ErrorKind::unavailable, "server_away", trouble);

@@ -327,6 +327,19 @@ TEST_CASE("file: a NUL in the last row stops the whole file before its first row
   CHECK(call.rejected[0].starts_with("100002//nul/line 100002: there is a NUL byte"));
 }
 
+TEST_CASE("file: a file of more rows than are taken at once is refused without being read") {
+  const TempFolder folder;
+  Source source(folder.path());
+  source.fetch();
+  std::string text = "user_id\n";
+  for (int i = 0; i <= 500'000; ++i) text += "x\n";
+  drop(folder.path(), "people.csv", text);
+  const auto& call = source.fetch();
+  CHECK(call.rows.empty());
+  REQUIRE(call.rejected.size() == 1);
+  CHECK(call.rejected[0] == "0//too_many_rows/the file has 500001 rows; at most 500000 are taken at once: split it");
+}
+
 TEST_CASE("file: a file over the limit is refused without being read") {
   const TempFolder folder;
   Source source(folder.path(), R"(, "max_mib": 1)");
