@@ -1,9 +1,11 @@
 #include "session.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/json/parse.hpp>
+#include <filesystem>
 
 #include "api/request.hpp"
 #include "failure.hpp"
@@ -106,7 +108,15 @@ std::string member(const json::object& object, std::string_view name) {
 
 Failure unreachable(const core::Error& error, const std::string& socket) {
   if (error.kind == core::ErrorKind::forbidden) {
-    return {exit_forbidden, error.code, error.message, "Ask to be made a member of the group of the socket"};
+    // No group of the socket helps whom the folder before it keeps out.
+    const auto folder = std::filesystem::path(socket).parent_path();
+    if (!folder.empty() && ::access(folder.c_str(), X_OK) != 0)
+      return {exit_forbidden, error.code,
+              fmt::format("You may not enter {}, the folder of the socket {}", folder.string(), socket),
+              fmt::format("It is for all to enter where systemd or the daemon made it: chmod 755 {}", folder.string())};
+    return {exit_forbidden, error.code, error.message,
+            "As installed its group is invited-viewer, which operators and admins need beside their own: usermod -aG "
+            "invited-viewer NAME, then sign in anew"};
   }
   if (error.kind == core::ErrorKind::internal) return {exit_failed, error.code, error.message};
   if (error.kind == core::ErrorKind::invalid) return {exit_usage, error.code, error.message};

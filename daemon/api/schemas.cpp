@@ -401,7 +401,7 @@ constexpr std::string_view text = R"json({
     "now": {"type": "string", "format": "date-time"},
     "started_at": {"type": "string", "format": "date-time"},
     "ready": {"type": "boolean", "description": "false: the whole daemon waits; something below says for what"},
-    "sending": {"type": "boolean", "description": "false: waits for state confirm, or its transport is paused"},
+    "sending": {"type": "boolean", "description": "false: a source is still being read since the start, the transport is paused, or the state waits for state confirm; waits_for says which"},
     "waits_for": {"type": "array", "items": {"type": "string"}, "description": "One sentence each: what a person should do"},
     "counts": {"type": "object", "description": "users, held, provider_tasks, accepted_since_start; invitations_ and mails_ with the name of a state", "additionalProperties": {"type": "integer"}},
     "held": {"type": "array", "items": {"type": "object", "required": ["invitation", "user", "reason"], "properties": {

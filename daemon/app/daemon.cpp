@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 
 #include "app/fence.hpp"
@@ -50,8 +51,10 @@ constexpr Milliseconds start_said_each{10'000};
 constexpr Milliseconds start_needs{60'000};  // a plugin may take 30 s to be made, and as much to be given up
 
 plugin::SecretPlaces secret_places(const config::Config& config) {
-  const char* credentials = std::getenv("CREDENTIALS_DIRECTORY");
-  return {.credentials = credentials != nullptr ? credentials : "", .folder = config.state_dir / "credentials"};
+  // From a service manager, or, without one, from the folder that the unit names to it.
+  if (const char* credentials = std::getenv("CREDENTIALS_DIRECTORY"); credentials != nullptr && *credentials != '\0')
+    return {.credentials = credentials, .folder = {}};
+  return {.credentials = {}, .folder = (config.file->folder / "credentials").lexically_normal()};
 }
 
 std::vector<config::Instance> all_instances(const config::Config& config) {
@@ -61,15 +64,26 @@ std::vector<config::Instance> all_instances(const config::Config& config) {
   return all;
 }
 
+// With exactly this mode, whatever the umask, and so the missing ones above it; one that is there is left as it is.
 core::Result<void> make_folder(const std::filesystem::path& folder, unsigned mode) {
   std::error_code error;
-  if (std::filesystem::is_directory(folder, error)) return {};
-  std::filesystem::create_directories(folder.parent_path(), error);
-  if (::mkdir(folder.c_str(), mode) != 0 && errno != EEXIST)
+  if (folder.empty() || std::filesystem::exists(folder, error)) return {};
+  if (auto above = make_folder(folder.parent_path(), mode); !above) return above;
+  const bool made = ::mkdir(folder.c_str(), mode) == 0;
+  if ((!made && errno != EEXIST) || (made && ::chmod(folder.c_str(), mode) != 0))
     return core::fail(core::ErrorKind::unavailable, "folder_not_made",
                       fmt::format("The folder cannot be made: {}.", std::generic_category().message(errno)),
                       folder.string());
   return {};
+}
+
+config::Errors check_plugin_folders(const config::Config& config) {
+  config::Errors errors;
+  for (std::size_t i = 0; i < config.plugin_dirs.size(); ++i) {
+    if (auto there = config::check_folder(config, fmt::format("/plugin_dirs/{}", i), config.plugin_dirs[i]); !there)
+      errors.push_back(there.error());
+  }
+  return errors;
 }
 
 int exit_code_of(const core::Error& error) {
@@ -90,7 +104,8 @@ void tell_refused(const core::Error& error) {
 }
 
 void tell_errors(const config::Errors& errors) {
-  for (const auto& error : errors) fmt::print(stderr, "{}\n", config::line(error));
+  // fmt throws when nobody reads it, and a reload must not end the daemon.
+  for (const auto& error : errors) (void)std::fprintf(stderr, "%s\n", config::line(error).c_str());
 }
 
 void tell_left_behind(const std::vector<std::string>& instances) {
@@ -124,7 +139,8 @@ awaitable<core::HttpResponse> serve_route(plugin::SourceAdapter* source, service
 // Everything that lives from start to stop, in the order of dependence.
 class Daemon {
 public:
-  // `signals` is empty: the daemon fills it once it serves, so that a signal during the start ends the process.
+  // `signals` is empty: the daemon fills it once it serves, so that a signal during the start ends the process (SIGHUP,
+  // which main ignores, does not).
   Daemon(asio::io_context& io, asio::signal_set& signals, config::Config config, Options options,
          std::unique_ptr<store::Db> db)
       : io_(io), signals_(signals), config_(std::move(config)), options_(std::move(options)), db_(std::move(db)) {}
@@ -470,9 +486,12 @@ awaitable<void> Daemon::pass_reviews() {
 awaitable<void> Daemon::watchdog() {
   const auto interval = core::sd::watchdog_interval();
   if (!interval) co_return;
+  const service::Looper looper("watchdog", clock_);
+  const auto answers = [](store::Db& db) { return db.integer("PRAGMA user_version").has_value(); };
   while (true) {
-    // A ping says that the loop and the store both answer.
-    co_await store_->read([](store::Db& db) { return db.integer("PRAGMA user_version"); });
+    // A ping says that the loop and the store both answer. After a read that failed the looper's pause is short enough
+    // for the next one to come in time.
+    if (!co_await looper.guarded(store_->read(answers))) continue;
     core::sd::watchdog_ping();
     co_await clock_.sleep_for(*interval / 2);
   }
@@ -568,6 +587,7 @@ awaitable<int> Daemon::stop() {
   if (control_) co_await control_->stop(Milliseconds{2'000});
   // No new work; what is outstanding may end within the grace, else it is found claimed at the next start.
   gate_.hold("The daemon is stopping.");
+  if (delivery_) delivery_->recall();
   const auto until = clock_.monotonic() + stop_grace;
   while (delivery_ && delivery_->status().outstanding > 0 && clock_.monotonic() < until && !hurry_)
     co_await clock_.sleep_for(Milliseconds{20});
@@ -609,11 +629,12 @@ int run_to_end(asio::io_context& io, Step step) {
 struct Checker {
   plugin::Registry* registry;
   std::vector<config::Instance> instances;
+  bool good;  // what was checked before
 
   static awaitable<int> run(Checker checker) {
     const auto errors = co_await checker.registry->load_all(checker.instances);
     tell_errors(errors);
-    const int code = errors.empty() ? EX_OK : EX_CONFIG;
+    const int code = checker.good && errors.empty() ? EX_OK : EX_CONFIG;
     const auto names = co_await checker.registry->stop(plugin_grace);
     tell_left_behind(names);
     // A thread that did not come back still uses what the end of this process would take away.
@@ -643,24 +664,26 @@ int check_config(const config::Config& config) {
   setup.secrets = secret_places(config);
   setup.reserved_routes = {"/s/", "/v/", "/style.css"};
   plugin::Registry registry(std::move(setup));
-  if (auto templates = load_templates(config); !templates) {
-    fmt::print(stderr, "{}: {}\n", templates.error().location, templates.error().message);
-    return EX_CONFIG;
-  }
+  auto errors = check_plugin_folders(config);
+  const bool plugins_there = errors.empty();
+  if (auto templates = load_templates(config); !templates) errors.push_back(templates.error());
   if (!config.link_keys.empty()) {
     core::SystemRandom random;
     const plugin::Secrets secrets(secret_places(config));
-    if (auto keys = load_link_keys(config, secrets, random); !keys) {
-      fmt::print(stderr, "{}{}{}\n", keys.error().location, keys.error().location.empty() ? "" : ": ",
-                 keys.error().message);
-      return EX_CONFIG;
-    }
+    if (auto keys = load_link_keys(config, secrets, random); !keys) errors.push_back(keys.error());
   }
-  return run_to_end(io, Checker::run({&registry, all_instances(config)}));
+  tell_errors(errors);
+  // Without their folder every plugin would be named as unknown.
+  if (!plugins_there) return EX_CONFIG;
+  return run_to_end(io, Checker::run({&registry, all_instances(config), errors.empty()}));
 }
 
 int run(config::Config config, const Options& options) {
   ::umask(0077);
+  if (const auto errors = check_plugin_folders(config); !errors.empty()) {
+    tell_errors(errors);
+    return EX_CONFIG;
+  }
   if (auto made = make_folder(config.state_dir, 0700); !made) {
     tell_refused(made.error());
     return EX_CANTCREAT;

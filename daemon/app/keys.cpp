@@ -1,5 +1,6 @@
 #include "app/keys.hpp"
 
+#include <fmt/format.h>
 #include <sodium.h>
 
 #include "core/encoding.hpp"
@@ -38,6 +39,15 @@ core::Result<core::TokenKey> own_key(const std::filesystem::path& file, core::Ra
   return key_of(0, *text, file.string());
 }
 
+// No second start mends a credential that is missing or open to others, so it is a mistake of the configuration; a disk
+// that fails may come back.
+core::Error at_its_place(const config::Config& config, std::size_t index, const core::Error& why) {
+  auto error = config::error_at({config.file->name, config.file->positions},
+                                fmt::format("/link_keys/{}/credential", index), why.code, why.message);
+  if (why.kind == core::ErrorKind::unavailable) error.kind = why.kind;
+  return error;
+}
+
 }  // namespace
 
 core::Result<std::vector<core::TokenKey>> load_link_keys(const config::Config& config, const plugin::Secrets& secrets,
@@ -49,13 +59,14 @@ core::Result<std::vector<core::TokenKey>> load_link_keys(const config::Config& c
     keys.push_back(*key);
     return keys;
   }
-  for (const config::LinkKey& wanted : config.link_keys) {
+  for (std::size_t i = 0; i < config.link_keys.size(); ++i) {
+    const config::LinkKey& wanted = config.link_keys[i];
     core::Result<core::TokenKey> key = core::fail(core::ErrorKind::internal, "no_key", "");
     const auto read = secrets.read(wanted.credential, [&](std::string_view value) {
       key = key_of(wanted.id, value, "credential " + wanted.credential);
     });
-    if (!read) return core::fail(read.error());
-    if (!key) return core::fail(key.error());
+    if (!read) key = core::fail(read.error());
+    if (!key) return core::fail(at_its_place(config, i, key.error()));
     keys.push_back(*key);
   }
   return keys;

@@ -16,7 +16,8 @@
 
 namespace invited::app {
 
-// Blocks on the disk; makes state_dir/link.key (0600) at the first start without configured keys.
+// Blocks on the disk; makes state_dir/link.key (0600) at the first start without configured keys. What is wrong with a
+// credential is `invalid`, with its place in the configuration; `unavailable` if the disk fails.
 [[nodiscard]] core::Result<std::vector<core::TokenKey>> load_link_keys(const config::Config& config,
                                                                        const plugin::Secrets& secrets,
                                                                        core::Random& random);

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <boost/program_options.hpp>
+#include <csignal>
+#include <cstdio>
 #include <iostream>
 
 #include "app/daemon.hpp"
@@ -17,11 +19,12 @@ namespace {
 namespace po = boost::program_options;
 
 int run(int argc, char** argv) {
+  const std::string default_file = invited::config::default_file().string();
   po::options_description options("invited - from the people an HR system knows to a working sign-in\n\nOptions");
   std::string file;
   invited::control::RehearsalRequest rehearsal;
   options.add_options()("config", po::value<std::string>(&file)->value_name("FILE"),
-                        "configuration (default: /etc/invited/invited.yaml)")(
+                        fmt::format("configuration; without it\n{}", default_file).c_str())(
       "check-config", "check the configuration and every plugin in it, then exit: 0 good, 78 with every error told")(
       "rehearse", "play the coming days on a copy of the state (--database), then exit; see invitectl rehearse --help")(
       "database", po::value<std::string>()->value_name("FILE"), "rehearse: a copy of the state; it is changed")(
@@ -36,7 +39,15 @@ int run(int argc, char** argv) {
       "no-mails", "rehearse: leave the mails out")("version", "print the version")("help", "print this");
   po::variables_map given;
   try {
-    po::store(po::parse_command_line(argc, argv, options), given);
+    const auto parsed = po::parse_command_line(argc, argv, options);
+    if (const auto stray = po::collect_unrecognized(parsed.options, po::include_positional); !stray.empty()) {
+      fmt::print(stderr,
+                 "invited: \"{}\" is not understood; a configuration is given with --config FILE\n"
+                 "Try: invited --help\n",
+                 stray.front());
+      return EX_USAGE;
+    }
+    po::store(parsed, given);
     po::notify(given);
   } catch (const po::error& e) {
     fmt::print(stderr, "invited: {}\nTry: invited --help\n", e.what());
@@ -50,13 +61,15 @@ int run(int argc, char** argv) {
     fmt::print("invited {}\n", INVITED_VERSION);
     return EX_OK;
   }
-  const std::filesystem::path path = file.empty() ? invited::config::default_file() : std::filesystem::path(file);
+  const bool only_check = given.contains("check-config");
+  // To a daemon SIGHUP means "reload", also before it serves; to what ends by itself, that its terminal is gone.
+  if (!only_check && !given.contains("rehearse")) (void)std::signal(SIGHUP, SIG_IGN);
+  const std::filesystem::path path = file.empty() ? default_file : file;
   auto config = invited::config::load(path);
   if (!config) {
     for (const auto& error : config.error()) fmt::print(stderr, "{}\n", invited::config::line(error));
     return EX_CONFIG;
   }
-  const bool only_check = given.contains("check-config");
   // A check says what is wrong, or "good": not how the plugins were loaded.
   invited::core::log::start(only_check ? std::max(config->log_level, invited::core::log::Level::warning)
                                        : config->log_level);
@@ -83,10 +96,12 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Whoever reads our lines, or the other end of a pipe, may leave: a write that fails says so.
+  (void)std::signal(SIGPIPE, SIG_IGN);
   try {
     return run(argc, argv);
   } catch (const std::exception& e) {
-    fmt::print(stderr, "invited: {}\n", e.what());
+    (void)std::fprintf(stderr, "invited: %s\n", e.what());  // fmt throws when nobody reads it
     return EX_SOFTWARE;
   }
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -66,8 +67,11 @@ struct Copying {
   std::optional<store::Copy> copy;
 };
 
-awaitable<void> drop(store::Store* store, std::shared_ptr<Copying> copying) {
-  co_await [&] { return store->read([copying](store::Db&) { copying->copy.reset(); }); }();
+// With the store at once, and not by way of the scope: one that stops would drop the copy here, while the store's
+// thread works on the same connection. The store finishes what it was given.
+void drop(store::Store& store, const asio::any_io_executor& executor, std::shared_ptr<Copying> copying) {
+  auto dropping = store.read([copying = std::move(copying)](store::Db&) { copying->copy.reset(); });
+  asio::co_spawn(executor, std::move(dropping), [](const std::exception_ptr&) {});
 }
 
 // Waits for the end of a process that was told to end, then removes its folder.
@@ -164,7 +168,7 @@ struct Rehearsals::Run {
         request(std::move(asked)),
         folder(std::move(own_folder)) {}
   ~Run() {
-    if (copying) scope.spawn("rehearsal's copy", drop(&store, std::move(copying)));
+    if (copying) drop(store, executor, std::move(copying));
     if (child > 0) ::kill(child, SIGKILL);
     scope.spawn("rehearsal's end", clear_away(&clock, child, folder));
   }

@@ -2,7 +2,7 @@
 // its events as the answer's body.
 //
 // Nothing of it is buffered: the child's pipe is read as fast as the client takes it. One rehearsal at a time; it ends
-// with its stream, and the copy goes with it. (docs/decisions/0009-rehearse.md)
+// with its stream, and the copy goes with it.
 #pragma once
 
 #include <filesystem>

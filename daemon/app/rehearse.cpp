@@ -187,7 +187,6 @@ core::Result<rehearsal::Settings> rehearsal_settings(const control::RehearsalReq
 int rehearse(const config::Config& config, const fs::path& database, const control::RehearsalRequest& request,
              const std::string& out) {
   ::umask(0077);
-  ::signal(SIGPIPE, SIG_IGN);
   // Its warnings are about what is only played.
   core::log::set_level(core::log::Level::error);
   const auto settings = rehearsal_settings(request, config);

@@ -17,7 +17,12 @@ std::filesystem::path share_folder() {
 
 core::Result<std::shared_ptr<const render::Templates>> load_templates(const config::Config& config) {
   render::TemplateFolders folders;
-  if (config.templates_dir) folders.templates.push_back(*config.templates_dir);
+  if (config.templates_dir) {
+    // A folder that is not there would be passed over, and other texts than the operator's would go out.
+    if (auto there = config::check_folder(config, "/templates_dir", *config.templates_dir); !there)
+      return core::fail(there.error());
+    folders.templates.push_back(*config.templates_dir);
+  }
   folders.templates.push_back(share_folder() / "templates");
   folders.translations = share_folder() / "locale";
   auto loaded = render::Templates::load(folders);

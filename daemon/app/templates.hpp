@@ -10,7 +10,8 @@
 
 namespace invited::app {
 
-// Blocks on the disk. The shipped templates and translations lie beside the program.
+// Blocks on the disk. The shipped templates and translations lie beside the program. Errors: a templates_dir that is no
+// folder, a file that is none or has a mistake; with the place.
 [[nodiscard]] core::Result<std::shared_ptr<const render::Templates>> load_templates(const config::Config& config);
 
 // The right side of Message-IDs: the sender's domain.

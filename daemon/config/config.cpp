@@ -725,6 +725,19 @@ fs::path default_file() {
   return INVITED_CONFIG_FILE;
 }
 
+core::Result<void> check_folder(const Config& config, std::string_view pointer, const fs::path& folder) {
+  std::error_code error;
+  const auto about = fs::status(folder, error);
+  if (about.type() == fs::file_type::directory) return {};
+  std::string wrong = fmt::format("{} is not a folder", folder.string());
+  if (about.type() == fs::file_type::not_found) {
+    wrong = fmt::format("there is no folder {}", folder.string());
+  } else if (error) {
+    wrong = fmt::format("the folder {} cannot be looked at: {}", folder.string(), error.message());
+  }
+  return core::fail(error_at({config.file->name, config.file->positions}, pointer, "config_no_folder", wrong));
+}
+
 Errors apply_schema(Instance& instance, std::string_view plugin_schema) {
   const Origin origin{instance.file->name, instance.file->positions, instance.pointer};
   const auto schema = Schema::parse(plugin_schema);

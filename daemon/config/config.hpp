@@ -135,6 +135,11 @@ struct Config {
 // Where the file is looked for if nobody says: /etc/invited/invited.yaml, or below the prefix of the installation.
 [[nodiscard]] std::filesystem::path default_file();
 
+// Whether the folder that the file names at `pointer` is there; load() does not look. Error: `invalid`, with the place
+// in the file and what is wrong with the folder. Blocks on the disk. [any-thread]
+[[nodiscard]] core::Result<void> check_folder(const Config& config, std::string_view pointer,
+                                              const std::filesystem::path& folder);
+
 // Checks an instance's config against its plugin's schema; if it is good, fills in defaults (those in the state folder
 // too) and makes paths absolute.
 // On errors the instance is left as it was.

@@ -6,10 +6,10 @@
 // words after "allowed:" where a pattern alone would not help a reader) and, for plugins, "x-default-in-state-dir" (a
 // default that is a path in the daemon's state folder).
 //
-//   auto schema = config::Schema::parse(R"({"type": "object", "properties": {"port": {"type": "integer", "default":
-//   25}}})"); Errors errors = schema->validate(value, {"invited.yaml", document.positions, "/transports/0/config"});
-//   // errors[0]: location "invited.yaml:12:5", message "/transports/0/config/prt: unknown key; did you mean \"port\"?
-//   …"
+//   auto schema = config::Schema::parse(R"({"properties": {"port": {"default": 25}}, "additionalProperties": false})");
+//   Errors errors = schema->validate(value, {"invited.yaml", document.positions, "/transports/0/config"});
+//   // errors[0].location: "invited.yaml:12:5"
+//   // errors[0].message: "/transports/0/config/prt: unknown key; did you mean \"port\"? …"
 #pragma once
 
 #include <boost/json/value.hpp>

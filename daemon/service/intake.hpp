@@ -31,9 +31,9 @@ struct IntakeContext {
   std::function<void(Db&, const model::RowResult&)> look_back = {};
   // Of a run of many rows: keeps back what would go out at once, and withdrawals of people who wait, until its end.
   std::shared_ptr<Gathering> gathering = {};
-  bool by_herself = false;  // typed by the person whom it is about
+  bool by_herself = false;   // typed by the person whom it is about
   bool must_be_new = false;  // a user who is there already is no user to add
-  bool at_once = false;     // a look at the future: each row as if it were alone
+  bool at_once = false;      // a look at the future: each row as if it were alone
   // Told about how many rows will come, where the source knows it. [core-thread]
   std::function<void(std::int64_t rows)> expect = {};
 };

@@ -1,7 +1,14 @@
 #include "store/database.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <optional>
+#include <system_error>
 
 #include "store/migrations.hpp"
 
@@ -25,6 +32,32 @@ void leave_memory_uncounted() {
   static const int done = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   (void)done;
 }
+
+// What SQLite keeps to itself when it is "unable to open database file"; nothing if all looks right by now.
+std::optional<std::string> why_not_openable(const std::filesystem::path& file) {
+  namespace fs = std::filesystem;
+  const auto may = [](const fs::path& path, int what) {
+    return ::faccessat(AT_FDCWD, path.c_str(), what, AT_EACCESS) == 0;
+  };
+  const auto reason = [] { return std::generic_category().message(errno); };
+  const fs::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  std::error_code error;
+  const auto about = fs::status(folder, error);
+  if (about.type() == fs::file_type::not_found) return fmt::format("the folder {} does not exist", folder.string());
+  if (about.type() == fs::file_type::none)
+    return fmt::format("the folder {} cannot be looked at: {}", folder.string(), error.message());
+  if (!fs::is_directory(about)) return fmt::format("{} is not a folder", folder.string());
+  if (!may(folder, W_OK | X_OK))
+    return fmt::format("this user (uid {}) may not write into the folder {}: {}", ::geteuid(), folder.string(),
+                       reason());
+  const auto itself = fs::symlink_status(file, error);
+  if (fs::is_symlink(itself)) return "it is a symbolic link, and those are not followed";
+  if (!fs::exists(itself)) return std::nullopt;
+  if (!fs::is_regular_file(itself)) return "it is not a regular file";
+  if (!may(file, R_OK | W_OK))
+    return fmt::format("this user (uid {}) may not read and write it: {}", ::geteuid(), reason());
+  return std::nullopt;
+}
 }  // namespace
 
 Db::Db(const std::string& path)
@@ -43,9 +76,13 @@ core::Result<std::unique_ptr<Db>> Db::open(const std::string& path) {
     if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
       return fail(ErrorKind::unavailable, "state_in_use",
                   "Another daemon already uses this state: stop it first, or choose another state_dir.", path);
-    if (code == SQLITE_CANTOPEN)
-      return fail(ErrorKind::unavailable, "state_not_openable",
-                  fmt::format("The state file cannot be opened: {}.", e.what()), path);
+    // A file that may not be written is, by what was tried first, any of these.
+    if (code == SQLITE_CANTOPEN || code == SQLITE_READONLY || code == SQLITE_IOERR) {
+      const auto why = why_not_openable(path);
+      if (why || code == SQLITE_CANTOPEN)
+        return fail(ErrorKind::unavailable, "state_not_openable",
+                    fmt::format("The state file cannot be opened: {}.", why.value_or(e.what())), path);
+    }
     if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
       return fail(ErrorKind::internal, "state_damaged",
                   fmt::format("The state file is damaged ({}): restore a backup.", e.what()), path);

@@ -29,6 +29,9 @@ struct Message {
   std::int64_t taken_at_ms = 0;
   std::uint64_t completed_before = 0;
   std::uint8_t bounces = 0;
+  std::uint8_t hang_ups = 0;      // fresh connections that ended at this message once its MAIL was accepted
+  std::uint8_t between = 0;       // used connections that ended before it was looked at
+  bool fresh_connection = false;  // it has met a connection at its end: the next one shall be a new one
 };
 
 using MessagePtr = std::shared_ptr<Message>;

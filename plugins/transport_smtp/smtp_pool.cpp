@@ -44,8 +44,21 @@ constexpr unsigned BOUNCE_USED = 1;
 constexpr std::uint64_t OTHERS_ANSWERED = 2;
 // So long nothing is begun behind an unanswered final dot after one has taken too long.
 constexpr std::int64_t SLOW_SERVER_MS = 60'000;
-// Connections in a row that ended without a single answer for a message: the server is not working.
-constexpr unsigned MAX_BARREN = 3;
+// So many different messages whose connections ended without a single answer: the server is not working.
+constexpr std::size_t MAX_BARREN = 3;
+// So many fresh connections that the server took MAIL on and ended at the same message: that message is the cause.
+constexpr unsigned MAX_HANG_UPS = 2;
+// A message that met so many used connections at their end is counted as if it had been the cause, lest it run in
+// circles.
+constexpr unsigned MAX_BETWEEN = 5;
+// A recipient taken within this time shows that the relay knows us. Longer than the pause of 600 s that the first
+// judgement about us costs.
+constexpr std::int64_t RELAYS_MS = 20 * 60'000;
+// Messages remembered because they brought trouble for all.
+constexpr std::size_t MAX_SUSPECTS = 10'000;
+constexpr std::int64_t KNOCK_MS = 1'000;
+// A server silent at QUIT keeps a new connection from opening for so long.
+constexpr std::int64_t QUIT_GRACE_MS = 1'000;
 
 std::string plain(const error_code& error) {
   if (error == asio::error::eof || error == asio::ssl::error::stream_truncated)
@@ -85,7 +98,9 @@ public:
   MessagePtr take(std::size_t slot, bool behind_a_dot);
   void verdict(std::size_t slot, const MessagePtr& message, const Verdict& verdict);
   void refused(const MessagePtr& message, const Verdict& verdict) { sink_(message, verdict); }
-  void give_back(Connection& connection, const MessagePtr& message, const Verdict& why);
+  void give_back(Connection& connection, const MessagePtr& message, const Verdict& why, Parting parting);
+  void recipient_taken();
+  [[nodiscard]] bool relays() const { return relayed_at_ != 0 && now() < relayed_at_ + RELAYS_MS; }
   void release(const MessagePtr& message);
   [[nodiscard]] bool may_finish(std::size_t slot) const { return slots_[slot].unsettled.empty(); }
   void ready(Connection& connection);
@@ -110,6 +125,9 @@ private:
   void open_connections();
   void fail_queue(const Verdict& why);
   void back_off(const Verdict& why);
+  void end_back_off();
+  void let_quit();
+  [[nodiscard]] bool busy() const;
   void watch_queue();
   void stop_now(Milliseconds limit);
   void finish_if_done();
@@ -130,10 +148,17 @@ private:
   std::vector<Slot> slots_;
   std::unordered_map<std::string, std::size_t> slot_of_;  // of messages with a verdict that is not settled
   std::vector<std::shared_ptr<Connection>> probes_;
-  std::uint64_t completed_ = 0;  // answers of the server about messages
-  unsigned barren_ = 0;
-  unsigned failures_ = 0;
+  std::vector<std::shared_ptr<Connection>> leaving_;  // silent at QUIT; their slots have been given away
+  std::uint64_t completed_ = 0;                       // answers of the server about messages
+  std::unordered_set<std::string> barren_;    // messages of this round whose connections ended without an answer
+  std::unordered_set<std::string> suspects_;  // messages that brought trouble for all: behind the others
+  std::int64_t relayed_at_ = 0;
+  unsigned failures_ = 0;      // rounds of connections that failed
+  bool round_failed_ = false;  // of the connections opened together one has failed, and none was ready since
   std::int64_t reopen_at_ = 0;
+  std::int64_t failed_at_ = 0;
+  std::int64_t knocked_at_ = 0;
+  bool told_down_ = false;  // the queue was answered with last_failure_, and nothing has worked since
   Verdict last_failure_;
   std::int64_t slow_until_ = 0;
   std::string logged_;  // the last failure in the log, so that eight connections do not say it eight times
@@ -189,6 +214,14 @@ public:
     shut();
   }
 
+  // True if `message` was here and its final dot was not out.
+  bool take_back(const MessagePtr& message) {
+    if (!session_.take_back(message)) return false;
+    drive();
+    return true;
+  }
+
+  [[nodiscard]] bool long_quitting() const { return session_.quitting() && pool_.now() >= wait_since_ + QUIT_GRACE_MS; }
   [[nodiscard]] const Session& session() const { return session_; }
   [[nodiscard]] std::size_t slot() const { return slot_; }
   [[nodiscard]] const Pool::ProbeSink& probe() const { return probe_; }
@@ -197,7 +230,11 @@ public:
   MessagePtr take(bool behind_a_dot) override { return probe_ ? nullptr : pool_.take(slot_, behind_a_dot); }
   void verdict(const MessagePtr& message, Verdict verdict) override { pool_.verdict(slot_, message, verdict); }
   void refused(const MessagePtr& message, Verdict verdict) override { pool_.refused(message, verdict); }
-  void give_back(const MessagePtr& message, Verdict why) override { pool_.give_back(*this, message, why); }
+  void give_back(const MessagePtr& message, Verdict why, Parting parting) override {
+    pool_.give_back(*this, message, why, parting);
+  }
+  void recipient_taken() override { pool_.recipient_taken(); }
+  bool relays_for_others() override { return pool_.relays(); }
   void release(const MessagePtr& message) override { pool_.release(message); }
   bool may_finish() override { return pool_.may_finish(slot_); }
 
@@ -274,7 +311,8 @@ private:
       return fail(Phase::tls,
                   "its certificate is not accepted: " + std::string(X509_verify_cert_error_string(verified)) +
                       " (expected a certificate for " + pool_.options().server.host +
-                      "; a private authority is named with \"ca_file\")");
+                      "; a private authority is named with \"ca_file\")",
+                  /*wrong_certificate=*/true);
     }
     if (connecting_) {
       connecting_ = false;
@@ -285,8 +323,8 @@ private:
     drive();
   }
 
-  void fail(Phase phase, const std::string& what_happened) {
-    session_.failed(phase, what_happened);
+  void fail(Phase phase, const std::string& what_happened, bool wrong_certificate = false) {
+    session_.failed(phase, what_happened, wrong_certificate);
     drive();
   }
 
@@ -491,6 +529,7 @@ PoolImpl::~PoolImpl() {
 
 void PoolImpl::submit(std::vector<MessagePtr> messages) {
   asio::post(io_, [this, messages = std::move(messages)] {
+    if (queue_.empty() && live(false) == 0) barren_.clear();
     for (const MessagePtr& message : messages) {
       if (stopping_) {
         answer_cancelled(message);
@@ -504,6 +543,9 @@ void PoolImpl::submit(std::vector<MessagePtr> messages) {
         queue_.push_back(message);
       }
     }
+    if (!suspects_.empty())
+      std::stable_partition(queue_.begin(), queue_.end(),
+                            [&](const MessagePtr& message) { return !suspects_.contains(message->id); });
     feed();
   });
 }
@@ -522,6 +564,20 @@ void PoolImpl::settled(std::string id) {
 
 void PoolImpl::cancel(std::vector<MessagePtr> messages) {
   asio::post(io_, [this, messages = std::move(messages)] {
+    for (const MessagePtr& message : messages) {
+      for (const Slot& slot : slots_) {
+        const std::shared_ptr<Connection> connection = slot.connection;
+        if (!connection || !connection->take_back(message)) continue;
+        Verdict verdict;
+        verdict.outcome = Outcome::cancelled;
+        verdict.scope = Scope::transport;
+        verdict.phase = Phase::queue;
+        verdict.detail = options_.session.server + ": taken back before it was sent.";
+        sink_(message, verdict);
+        break;
+      }
+    }
+    // A connection that ended over it has put the message behind it here.
     std::vector<MessagePtr> waiting;
     for (const MessagePtr& message : messages) {
       const auto found = std::find(queue_.begin(), queue_.end(), message);
@@ -563,6 +619,7 @@ void PoolImpl::stop_now(Milliseconds limit) {
   waiting.swap(queue_);
   for (const MessagePtr& message : waiting) answer_cancelled(message);
   std::vector<std::shared_ptr<Connection>> all = probes_;
+  all.insert(all.end(), leaving_.begin(), leaving_.end());
   for (const Slot& slot : slots_)
     if (slot.connection) all.push_back(slot.connection);
   for (const auto& connection : all) connection->abandon();
@@ -570,6 +627,7 @@ void PoolImpl::stop_now(Milliseconds limit) {
   stop_timer_.async_wait([this](const error_code& error) {
     if (error) return;
     std::vector<std::shared_ptr<Connection>> left = probes_;
+    left.insert(left.end(), leaving_.begin(), leaving_.end());
     for (const Slot& slot : slots_)
       if (slot.connection) left.push_back(slot.connection);
     for (const auto& connection : left) connection->cut();
@@ -578,7 +636,7 @@ void PoolImpl::stop_now(Milliseconds limit) {
 }
 
 void PoolImpl::finish_if_done() {
-  if (!stopping_ || !probes_.empty() || live(false) != 0) return;
+  if (!stopping_ || !probes_.empty() || !leaving_.empty() || live(false) != 0) return;
   stop_timer_.cancel();
   work_.reset();
 }
@@ -601,9 +659,19 @@ std::size_t PoolImpl::live(bool ready_only) const {
 MessagePtr PoolImpl::take(std::size_t slot, bool behind_a_dot) {
   if (stopping_ || slots_[slot].unsettled.size() >= MAX_UNSETTLED) return nullptr;
   if (behind_a_dot && now() < slow_until_) return nullptr;
-  while (!queue_.empty()) {
-    MessagePtr message = std::move(queue_.front());
-    queue_.pop_front();
+  const bool fresh = slots_[slot].connection && slots_[slot].connection->session().fresh();
+  // While a connection is on its way or could be opened, a used one leaves alone what is to go on a fresh one.
+  const bool fresh_to_come = live(true) < slots_.size();
+  // A message that may stop everybody is begun when another recipient was taken, or when there is no other.
+  const bool hold_suspects = !suspects_.empty() && !relays() && busy();
+  for (;;) {
+    const auto next = std::find_if(queue_.begin(), queue_.end(), [&](const MessagePtr& message) {
+      if (message->fresh_connection && !fresh && fresh_to_come) return false;
+      return !hold_suspects || !suspects_.contains(message->id);
+    });
+    if (next == queue_.end()) return nullptr;
+    MessagePtr message = std::move(*next);
+    queue_.erase(next);
     const std::int64_t at = now();
     const std::int64_t last =
         message->begin_by_ms != 0 && (message->answer_by_ms == 0 || message->begin_by_ms < message->answer_by_ms)
@@ -621,20 +689,38 @@ MessagePtr PoolImpl::take(std::size_t slot, bool behind_a_dot) {
     message->taken_at_ms = at;
     return message;
   }
-  return nullptr;
+}
+
+// Some connection has a message that is not answered.
+bool PoolImpl::busy() const {
+  return std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) {
+    return slot.connection && slot.connection->session().ready() && !slot.connection->session().idle();
+  });
+}
+
+void PoolImpl::recipient_taken() {
+  const bool released = !suspects_.empty() && !relays();
+  relayed_at_ = now();
+  if (released) asio::post(io_, [this] { feed(); });
 }
 
 void PoolImpl::verdict(std::size_t slot, const MessagePtr& message, const Verdict& verdict) {
   if (verdict.code != 0) {
     ++completed_;
-    barren_ = 0;
+    barren_.clear();
+  }
+  const bool stops_all = verdict.outcome == Outcome::retry && verdict.scope == Scope::transport;
+  if (stops_all && verdict.phase != Phase::mail && verdict.code != 0 && suspects_.size() < MAX_SUSPECTS) {
+    suspects_.insert(message->id);
+  } else if (!stops_all) {
+    suspects_.erase(message->id);
   }
   slots_[slot].unsettled.insert(message->id);
   slot_of_[message->id] = slot;
   sink_(message, verdict);
 }
 
-void PoolImpl::give_back(Connection& connection, const MessagePtr& message, const Verdict& why) {
+void PoolImpl::give_back(Connection& connection, const MessagePtr& message, const Verdict& why, Parting parting) {
   if (stopping_) {
     answer_cancelled(message);
     return;
@@ -644,12 +730,22 @@ void PoolImpl::give_back(Connection& connection, const MessagePtr& message, cons
                     (message->answer_by_ms != 0 && at >= message->answer_by_ms) ||
                     (message->taken_at_ms != 0 && at >= message->taken_at_ms + options_.session.limits.overall.count());
   if (message->bounces == 0) message->completed_before = completed_;
+  const bool innocent =
+      parting == Parting::blameless || (parting == Parting::between && ++message->between < MAX_BETWEEN);
+  if (innocent && !late) {
+    if (parting == Parting::between) message->fresh_connection = true;
+    queue_.push_front(message);
+    return;
+  }
   const bool fresh = connection.session().completed() == 0;
+  if (fresh) barren_.insert(message->id);
+  if (fresh && parting == Parting::at_message) ++message->hang_ups;
   message->bounces = static_cast<std::uint8_t>(message->bounces + (fresh ? BOUNCE_FRESH : BOUNCE_USED));
   if (late || message->bounces >= BOUNCE_LIMIT) {
     Verdict verdict = why;
-    // A server that answers for others and hangs up on this one has something against this one.
-    verdict.scope = completed_ > message->completed_before + OTHERS_ANSWERED ? Scope::message : Scope::transport;
+    // A server that answers for others, or takes MAIL, and hangs up on this one has something against this one.
+    const bool own = completed_ > message->completed_before + OTHERS_ANSWERED || message->hang_ups >= MAX_HANG_UPS;
+    verdict.scope = own ? Scope::message : Scope::transport;
     sink_(message, verdict);
     return;
   }
@@ -674,17 +770,23 @@ void PoolImpl::release(const MessagePtr& message) {
 
 void PoolImpl::ready(Connection& connection) {
   logged_.clear();
-  failures_ = 0;
-  reopen_at_ = 0;
+  end_back_off();
   log(LogLevel::debug, "connected to " + options_.session.server + ": " + connection.summary());
   connection.poke();
+  asio::post(io_, [this] { feed(); });
 }
 
 void PoolImpl::ended(const std::shared_ptr<Connection>& connection) {
   const Session& session = connection->session();
   if (connection->probe()) {
     std::erase(probes_, connection);
+    if (session.failure().outcome == Outcome::accepted) end_back_off();
     connection->probe()(session.failure(), connection->summary());
+    finish_if_done();
+    feed();
+    return;
+  }
+  if (std::erase(leaving_, connection) != 0) {
     finish_if_done();
     return;
   }
@@ -695,14 +797,15 @@ void PoolImpl::ended(const std::shared_ptr<Connection>& connection) {
   }
   const Verdict& failure = session.failure();
   if (failure.outcome != Outcome::accepted) {
-    log(failure.detail == logged_ ? LogLevel::debug : LogLevel::warning, failure.detail);
-    logged_ = failure.detail;
+    const bool usual = session.completed() != 0 && session.ended_between();
+    log(usual || failure.detail == logged_ ? LogLevel::debug : LogLevel::warning, failure.detail);
+    if (!usual) logged_ = failure.detail;
     if (!session.was_ready()) {
       back_off(failure);
       if (live(false) == 0) fail_queue(failure);
     } else if (session.completed() == 0) {
       back_off(failure);
-      if (++barren_ >= MAX_BARREN && live(true) == 0) fail_queue(failure);
+      if (barren_.size() >= MAX_BARREN && live(true) == 0) fail_queue(failure);
     }
   }
   feed();
@@ -710,7 +813,10 @@ void PoolImpl::ended(const std::shared_ptr<Connection>& connection) {
 
 void PoolImpl::back_off(const Verdict& why) {
   last_failure_ = why;
-  failures_ = std::min(failures_ + 1, 16U);
+  // The connections that were opened together are one failure.
+  if (!round_failed_) failures_ = std::min(failures_ + 1, 16U);
+  round_failed_ = true;
+  failed_at_ = now();
   const std::int64_t full =
       std::min<std::int64_t>(options_.back_off_longest.count(), options_.back_off_first.count() << (failures_ - 1));
   const std::int64_t pause = full / 2 + static_cast<std::int64_t>(jitter_() % static_cast<std::uint64_t>(full / 2 + 1));
@@ -723,8 +829,17 @@ void PoolImpl::back_off(const Verdict& why) {
   });
 }
 
+void PoolImpl::end_back_off() {
+  failures_ = 0;
+  round_failed_ = false;
+  reopen_at_ = 0;
+  told_down_ = false;
+  reopen_timer_.cancel();
+}
+
 void PoolImpl::fail_queue(const Verdict& why) {
-  barren_ = 0;
+  barren_.clear();
+  told_down_ = true;
   std::deque<MessagePtr> waiting;
   waiting.swap(queue_);
   Verdict verdict = why;
@@ -755,18 +870,35 @@ void PoolImpl::feed() {
 
 void PoolImpl::open_connections() {
   if (queue_.empty()) return;
+  let_quit();
   const std::size_t alive = live(false);
+  const auto connecting = static_cast<std::size_t>(std::count_if(slots_.begin(), slots_.end(), [](const Slot& slot) {
+    return slot.connection && !slot.connection->session().was_ready();
+  }));
+  // Their end shows whether there is a server; but one that hangs does not hold up the others for long.
+  if (round_failed_ && connecting != 0 && now() < failed_at_ + KNOCK_MS) return;
+  std::size_t wanted = queue_.size() - std::min(queue_.size(), connecting);
   if (reopen_at_ != 0) {
-    // The owner has been told to wait and sends all the same: it gets the same answer.
-    if (alive == 0 && last_failure_.outcome != Outcome::accepted && barren_ == 0) fail_queue(last_failure_);
-    return;
+    if (alive != 0 || !told_down_) return;
+    // The owner has been told to wait and sends all the same: it has a reason to believe that it works again.
+    if (knocked_at_ != 0 && now() < knocked_at_ + KNOCK_MS) return fail_queue(last_failure_);
+    knocked_at_ = now();
+    wanted = 1;
   }
-  std::size_t wanted = queue_.size() - std::min(queue_.size(), alive - live(true));
   for (std::size_t i = 0; i < slots_.size() && wanted > 0; ++i) {
     if (slots_[i].connection || slots_[i].unsettled.size() >= MAX_UNSETTLED) continue;
     slots_[i].connection = std::make_shared<Connection>(*this, options_.session, i, nullptr);
     slots_[i].connection->start();
+    if (connecting == 0) round_failed_ = false;
     --wanted;
+  }
+}
+
+void PoolImpl::let_quit() {
+  for (Slot& slot : slots_) {
+    if (!slot.connection || !slot.connection->long_quitting()) continue;
+    leaving_.push_back(std::move(slot.connection));
+    slot.connection.reset();
   }
 }
 

@@ -2,7 +2,8 @@
 //
 // Connections are opened when there is work, kept while there is, and closed after idle time. A message whose
 // connection goes away before its final dot is put on another one by itself, once; a server that cannot be reached at
-// all answers the whole queue with `retry, scope transport`. Every message handed in gets exactly one verdict.
+// all answers the whole queue with `retry, scope transport`, and what is handed in after that knocks again with one
+// connection, at most once a second. Every message handed in gets exactly one verdict.
 //
 //   Pool pool(options, [&](const MessagePtr& message, const Verdict& verdict) { … });
 //   pool.submit({message});
@@ -60,7 +61,8 @@ public:
   void submit(std::vector<MessagePtr> messages);
   // The verdict of that message is durable: its connection may send its next final dot. Unknown ids are ignored.
   void settled(std::string id);
-  // Gives those of these messages that are not with a connection yet the verdict `cancelled`.
+  // Takes back those of these messages whose final dot is not out: `cancelled` for what no connection has, for the
+  // rest `retry, scope transport`, and its connection ends. A dot that is out is still waited for.
   void cancel(std::vector<MessagePtr> messages);
   void probe(ProbeSink sink);
   // Ends: what waits is cancelled, a final dot that is out may still be answered for `limit`, then it is `unknown`.

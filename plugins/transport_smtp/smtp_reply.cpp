@@ -79,6 +79,64 @@ bool address_character(char c) {
   return u > 0x20 && u != 0x7F && std::string_view("<>()[]\\,;:\"'@").find(c) == std::string_view::npos;
 }
 
+constexpr std::size_t SHORTEST_TOKEN = 20;
+constexpr std::string_view MASK = "***";
+
+bool lower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+bool capital(char c) {
+  return c >= 'A' && c <= 'Z';
+}
+bool token_character(char c) {
+  return lower(c) || capital(c) || digit(c) || std::string_view("_-+/=").find(c) != std::string_view::npos;
+}
+
+// "content-filter", "reject_unauth_destination", "SCRAM": pieces of letters only, without capitals inside.
+bool plain_words(std::string_view run) {
+  std::size_t letters = 0;
+  bool all_capitals = true;
+  for (std::size_t at = 0; at < run.size(); ++at) {
+    const char c = run[at];
+    if (digit(c) || c == '=' || c == '+') return false;
+    if (!lower(c) && !capital(c)) {
+      letters = 0;
+      continue;
+    }
+    if (letters == 0) all_capitals = capital(c);
+    if (letters > 0 && capital(c) && !all_capitals) return false;
+    if (letters > 1 && lower(c) && all_capitals) return false;
+    if (lower(c)) all_capitals = false;
+    if (++letters > SHORTEST_TOKEN) return false;
+  }
+  return true;
+}
+
+// Exim's name of a message, 1rABCd-00000000Xyz-1AbC, is longer than some secrets.
+bool exim_id(std::string_view run) {
+  return run.size() == 23 && run[6] == '-' && run[18] == '-' &&
+         std::count_if(run.begin(), run.end(), [](char c) { return !digit(c) && !lower(c) && !capital(c); }) == 2;
+}
+
+// Cuts every URL behind its host; a user name in it goes as well.
+std::string cut_urls(std::string_view text) {
+  static constexpr std::string_view MARK = "://";
+  std::string out;
+  std::size_t copied = 0;
+  for (std::size_t at = text.find(MARK); at != std::string_view::npos; at = text.find(MARK, copied)) {
+    std::size_t host = at + MARK.size();
+    const std::size_t end = std::min(text.find_first_of(" <>\"", host), text.size());
+    const std::size_t path = std::min(text.find_first_of("/?#\\", host), end);
+    const std::size_t user = text.substr(host, path - host).rfind('@');
+    out.append(text.substr(copied, host - copied));
+    if (user != std::string_view::npos) host += user + 1;
+    out.append(text.substr(host, path - host));
+    if (path < end) out.append("/").append(MASK);
+    copied = end;
+  }
+  return out.append(text.substr(copied));
+}
+
 }  // namespace
 
 std::string EnhancedCode::text() const {
@@ -206,6 +264,24 @@ std::string mask_addresses(std::string_view text) {
     copied = at;
   }
   out.append(text.substr(copied));
+  return out;
+}
+
+std::string discreet(std::string_view text, bool at_login) {
+  const std::string words = mask_addresses(cut_urls(text));
+  std::string out;
+  for (std::size_t at = 0; at < words.size();) {
+    std::size_t end = at;
+    while (end < words.size() && token_character(words[end])) ++end;
+    if (end == at) {
+      out += words[at++];
+      continue;
+    }
+    const std::string_view run = std::string_view(words).substr(at, end - at);
+    const bool hide = at_login ? !plain_words(run) : run.size() >= SHORTEST_TOKEN && !plain_words(run) && !exim_id(run);
+    out.append(hide ? MASK : run);
+    at = end;
+  }
   return out;
 }
 

@@ -82,5 +82,9 @@ private:
 [[nodiscard]] std::string printable(std::string_view text, std::size_t limit);
 // "anna.berg@example.com" → "a***@example.com", for every address in `text`.
 [[nodiscard]] std::string mask_addresses(std::string_view text);
+// A server's words without what they may quote of a mail or a login (PRODUCT §7 rule 8): addresses masked, a URL cut
+// behind its host, and runs of 20 or more token characters replaced unless they are plain words. `at_login` drops
+// every word that could be Base64 or a password, however short: only words without digits and inner capitals are left.
+[[nodiscard]] std::string discreet(std::string_view text, bool at_login = false);
 
 }  // namespace invited::smtp

@@ -61,7 +61,7 @@ void Session::received(std::string_view bytes) {
   while (!bytes.empty() && state_ != State::closed && want_ == Want::io) {
     bytes.remove_prefix(parser_.feed(bytes));
     if (parser_.state() == ReplyParser::State::broken) {
-      broken(current_phase(), "it sent " + mask_addresses(parser_.fault()));
+      broken(current_phase(), "it sent " + discreet(parser_.fault(), state_ == State::auth));
       return;
     }
     if (parser_.state() == ReplyParser::State::complete) handle(parser_.reply());
@@ -85,14 +85,15 @@ void Session::lost(std::string_view what_happened) {
     want_ = Want::close;
     return;
   }
+  hung_up_ = true;
   broken(current_phase(), what_happened);
 }
 
-void Session::failed(Phase phase, std::string_view what_happened) {
+void Session::failed(Phase phase, std::string_view what_happened, bool wrong_certificate) {
   if (state_ == State::closed) return;
   Verdict verdict = no_answer(settings_.server, phase, what_happened);
   if (phase == Phase::tls) {
-    verdict.retry_after_s = RETRY_SETUP_S;
+    if (wrong_certificate) verdict.retry_after_s = RETRY_SETUP_S;
     verdict.detail = settings_.server + ": " + std::string(what_happened) + "; nothing is sent without TLS.";
   }
   break_off(std::move(verdict), what_happened);
@@ -141,6 +142,39 @@ void Session::abandon() {
   } else if (opening_) {
     release_opening();
   }
+}
+
+bool Session::take_back(const MessagePtr& message) {
+  if (finishing_ && finishing_->message == message) {
+    if (dot_may_be_out()) return false;
+    finishing_.reset();
+    part();
+    return true;
+  }
+  if (!opening_ || opening_->message != message) return false;
+  opening_->message.reset();
+  if (finishing_ && dot_may_be_out()) {
+    // The answer to the dot before it is worth waiting for; nothing can follow it.
+    close_after_dot_ = true;
+    changed();
+  } else {
+    part();
+  }
+  return true;
+}
+
+// Closes; no failure. DATA may be on its way, so neither RSET nor QUIT would be read as a command.
+void Session::part() {
+  const std::optional<Finishing> finishing = std::move(finishing_);
+  const std::optional<Opening> opening = std::move(opening_);
+  finishing_.reset();
+  opening_.reset();
+  expected_.clear();
+  state_ = State::closed;
+  want_ = Want::close;
+  const Verdict why = no_answer(settings_.server, Phase::mail, "the connection was closed");
+  if (finishing) owner_.give_back(finishing->message, why, Parting::blameless);
+  if (opening && opening->message) owner_.give_back(opening->message, why, Parting::blameless);
 }
 
 // ---- bytes out
@@ -263,8 +297,8 @@ std::string Session::summary() const {
 
 void Session::handle(const Reply& reply) {
   if (expected_.empty()) {
-    // Nobody asked. A 421 is a server's way to close an idle connection; anything else means that we are out of step.
-    if (reply.code == 421 && idle()) {
+    // Nobody asked. A 4xx is a server's way to close an idle connection; anything else means that we are out of step.
+    if (reply.klass() == 4 && idle()) {
       state_ = State::closed;
       want_ = Want::close;
     } else if (reply.code == 421) {
@@ -364,7 +398,9 @@ void Session::handle_hello(Phase phase, const Reply& reply) {
         std::from_chars(words[1].data(), words[1].data() + words[1].size(), extensions_.size_limit);
       }
     }
-    if (keyword == "AUTH") {
+    // "AUTH=PLAIN LOGIN" is how it was written before it was a standard.
+    if (keyword == "AUTH" || keyword.starts_with("AUTH=")) {
+      if (keyword.size() > 5) extensions_.auth.push_back(keyword.substr(5));
       for (std::size_t w = 1; w < words.size(); ++w) extensions_.auth.push_back(upper(words[w]));
     }
   }
@@ -451,6 +487,7 @@ void Session::handle_auth(const Reply& reply) {
     explicit_bzero(response->data(), response->size());
     return;
   }
+  if (!reply.positive() && without_scram(reply.code)) return begin_auth();
   if (!reply.positive()) return refuse_us(Phase::auth, reply);
   if (!sasl_->satisfied()) {
     refuse_us(Phase::auth, "the server accepted the login without proving that it knows the password", RETRY_SETUP_S);
@@ -458,6 +495,16 @@ void Session::handle_auth(const Reply& reply) {
   }
   sasl_.reset();
   become_ready();
+}
+
+// Some servers offer SCRAM for which they have no fitting record of the password. Under TLS the server is known, so
+// PLAIN tells nobody else.
+bool Session::without_scram(int code) {
+  if (!tls_active_ || (code != 504 && code != 535) || !mechanism_.starts_with("SCRAM-")) return false;
+  if (std::find(extensions_.auth.begin(), extensions_.auth.end(), "PLAIN") == extensions_.auth.end()) return false;
+  std::erase_if(extensions_.auth, [](const std::string& name) { return name.starts_with("SCRAM-"); });
+  auth_rounds_ = 0;
+  return true;
 }
 
 void Session::become_ready() {
@@ -572,8 +619,22 @@ void Session::handle_transaction(Phase phase, const Reply& reply) {
     broken(phase, "it answered " + reply.code_text() + " to " + std::string(name_of(phase)) + ", which makes no sense");
     return;
   }
+  if (phase == Phase::mail && reply.code == 503 && opening_->behind_refusal && opening_->message) {
+    opening_->out_of_step = true;
+    finishing_up_ = true;
+    const MessagePtr message = std::move(opening_->message);
+    opening_->message.reset();
+    owner_.give_back(message, no_answer(settings_.server, phase, "it kept a refused mail open"), Parting::blameless);
+  }
+  if (opening_->out_of_step) {
+    // Content would now go to the recipient of the refused mail, be it an empty one.
+    if (phase == Phase::data && positive) part();
+    if (phase == Phase::data && !positive) end_opening();
+    return;
+  }
   if (phase == Phase::mail) opening_->mail_accepted = positive;
   if (phase == Phase::rcpt) opening_->rcpt_accepted = positive;
+  if (phase == Phase::rcpt && positive && opening_->mail_accepted) owner_.recipient_taken();
   if (!positive && opening_->message) refuse_opening(phase, reply);
 
   if (phase != Phase::data) {
@@ -605,7 +666,7 @@ void Session::handle_transaction(Phase phase, const Reply& reply) {
 }
 
 void Session::refuse_opening(Phase phase, const Reply& reply) {
-  Verdict verdict = judge(phase, reply);
+  Verdict verdict = judge(phase, reply, owner_.relays_for_others());
   verdict.detail = say(settings_.server, phase, reply, verdict);
   ++completed_;
   const MessagePtr message = std::move(opening_->message);
@@ -636,6 +697,9 @@ void Session::handle_dot(const Reply& reply) {
   verdict.detail = say(settings_.server, Phase::dot, reply, verdict);
   if (verdict.outcome == Outcome::unknown) verdict.detail += " That is no answer to a message: it may have been taken.";
   const bool out_of_step = verdict.outcome == Outcome::unknown;
+  // Postfix keeps the transaction of a mail that it refused at its end.
+  if (!reply.positive() && opening_) opening_->behind_refusal = true;
+  if (!reply.positive() && !opening_) reset_needed_ = true;
   owner_.verdict(message, verdict);
   if (reply.code == 421) return refuse_us(Phase::mail, reply);
   if (out_of_step) {
@@ -698,6 +762,8 @@ void Session::break_off(Verdict verdict, std::string_view what_happened) {
   const bool may_be_taken = dot_may_be_out();
   const std::optional<Finishing> finishing = std::move(finishing_);
   const std::optional<Opening> opening = std::move(opening_);
+  const Parting parting = opening ? parting_of(*opening, verdict.phase) : Parting::broken;
+  ended_between_ = opening && parting == Parting::between && !finishing;
   expected_.clear();
   finishing_.reset();
   opening_.reset();
@@ -705,9 +771,16 @@ void Session::break_off(Verdict verdict, std::string_view what_happened) {
   if (finishing && may_be_taken) {
     owner_.verdict(finishing->message, no_answer(settings_.server, Phase::dot, what_happened));
   } else if (finishing) {
-    owner_.give_back(finishing->message, failure_);
+    owner_.give_back(finishing->message, failure_, hung_up_ ? Parting::at_message : Parting::broken);
   }
-  if (opening && opening->message) owner_.give_back(opening->message, failure_);
+  if (opening && opening->message) owner_.give_back(opening->message, failure_, parting);
+}
+
+Parting Session::parting_of(const Opening& opening, Phase phase) const {
+  // Nothing but its MAIL was looked at, if that, and the connection had carried other mail.
+  if (!opening.mail_accepted && taken_ > 1) return Parting::between;
+  const bool at_message = phase == Phase::rcpt || phase == Phase::data;
+  return hung_up_ && opening.mail_accepted && at_message ? Parting::at_message : Parting::broken;
 }
 
 }  // namespace invited::smtp

@@ -69,6 +69,14 @@ struct SessionSettings {
   std::uint32_t max_messages = 1000;  // then QUIT
 };
 
+// How a connection ended for a message whose final dot was not out.
+enum class Parting : std::uint8_t {
+  broken,      // any way but those below
+  at_message,  // the server took MAIL and hung up at RCPT, DATA or the content: this message may be the cause
+  between,     // at MAIL, after other mail: the connection was at its end, the message has no part in it
+  blameless,   // we ended it, for a reason that has nothing to do with this message
+};
+
 class SessionOwner {
 public:
   virtual ~SessionOwner() = default;
@@ -81,10 +89,14 @@ public:
   virtual void refused(const MessagePtr& message, Verdict verdict) = 0;
   // The connection ended before the final dot of `message`: it may go on another one. `why` is for the case that it may
   // not.
-  virtual void give_back(const MessagePtr& message, Verdict why) = 0;
+  virtual void give_back(const MessagePtr& message, Verdict why, Parting parting) = 0;
   // The mail before `message` is not answered for too long; nothing but its envelope was sent, it goes on another
   // connection.
   virtual void release(const MessagePtr& message) = 0;
+  // The server has taken a recipient.
+  virtual void recipient_taken() = 0;
+  // It has lately: a refusal to relay is then about the one it refuses.
+  virtual bool relays_for_others() = 0;
   // False while an outcome that this connection brought is not durable: no final dot may leave.
   virtual bool may_finish() = 0;
 };
@@ -100,13 +112,16 @@ public:
   void connected(std::string_view local_address);  // TCP is up, and TLS if it is implicit
   void tls_established();                          // after Want::start_tls
   void received(std::string_view bytes);
-  void lost(std::string_view what_happened);                 // end of file, reset, a failed write
-  void failed(Phase phase, std::string_view what_happened);  // no connection, no handshake, wrong certificate
-  void timed_out();                                          // wait() is over
-  void expired();                                            // an overall or the owner's limit is over; see expiry_ms()
-  void poke();                                               // there may be a message to take, or may_finish() changed
+  void lost(std::string_view what_happened);  // end of file, reset, a failed write
+  // No connection, no handshake; `wrong_certificate`: nothing changes before somebody looks at it.
+  void failed(Phase phase, std::string_view what_happened, bool wrong_certificate = false);
+  void timed_out();  // wait() is over
+  void expired();    // an overall or the owner's limit is over; see expiry_ms()
+  void poke();       // there may be a message to take, or may_finish() changed
   // Take nothing more; give back what has not got its final dot; a dot that is out is still waited for, then QUIT.
   void abandon();
+  // Gives up `message` without a call to the owner, unless its final dot is out or it is not here: then false.
+  [[nodiscard]] bool take_back(const MessagePtr& message);
 
   // Bytes to write: a piece of at most 64 KiB, stays valid until wrote(). Empty: nothing.
   [[nodiscard]] std::string_view chunk();
@@ -126,6 +141,10 @@ public:
   [[nodiscard]] bool ready() const { return state_ == State::ready; }
   // Ready with nothing to do.
   [[nodiscard]] bool idle() const;
+  [[nodiscard]] bool quitting() const { return state_ == State::quitting; }
+  [[nodiscard]] bool fresh() const { return taken_ == 0; }  // it has not begun a message yet
+  // It ended between two mails, as a server does that wants only so many of them on a connection.
+  [[nodiscard]] bool ended_between() const { return ended_between_; }
   // Able to begin a message now, be it behind another one's final dot.
   [[nodiscard]] bool can_begin() const;
   [[nodiscard]] bool was_ready() const { return was_ready_; }
@@ -165,8 +184,10 @@ private:
     MessagePtr message;  // null once it has its verdict
     bool mail_accepted = false;
     bool rcpt_accepted = false;
-    bool go_ahead = false;  // 354
-    std::uint8_t step = 0;  // lock-step: commands sent so far
+    bool go_ahead = false;        // 354
+    bool behind_refusal = false;  // the dot before it was refused: that transaction may still be open at the server
+    bool out_of_step = false;     // it is: what the server answers now is about the old one
+    std::uint8_t step = 0;        // lock-step: commands sent so far
   };
   // A message whose content has been queued for writing.
   struct Finishing {
@@ -196,6 +217,9 @@ private:
   void quit();
   void broken(Phase phase, std::string_view what_happened);  // no answer, or none that makes sense
   void break_off(Verdict verdict, std::string_view what_happened);
+  [[nodiscard]] Parting parting_of(const Opening& opening, Phase phase) const;
+  void part();
+  bool without_scram(int code);
   void refuse_us(Phase phase, const Reply& reply);
   void refuse_us(Phase phase, std::string_view sentence, std::uint32_t retry_after_s);
   void release_opening();
@@ -215,6 +239,8 @@ private:
   bool finishing_up_ = false;     // take nothing more
   bool close_after_dot_ = false;  // the follower was released: the stream cannot be used after the open dot
   bool reset_needed_ = false;
+  bool hung_up_ = false;  // the other side ended the connection
+  bool ended_between_ = false;
   bool secret_in_output_ = false;
   unsigned auth_rounds_ = 0;
   std::uint32_t taken_ = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace invited::smtp {
 
@@ -24,17 +25,46 @@ std::string bare_words(const Reply& reply) {
   return out;
 }
 
-// Servers that postpone their judgement about the client to RCPT (Postfix does by default) say with the same 5.7.1 what
-// is about us and what is about the recipient; only the words tell.
-bool words_blame_us(const Reply& reply) {
-  static constexpr std::array<std::string_view, 13> PHRASES = {
-      "relay access denied", "relaying denied",        "relay not permitted", "relaying not allowed",
-      "unable to relay",     "not permitted to relay", "client host",         "client was not authenticated",
-      "sender address",      "helo command",           "blocked using",       "authentication required",
-      "must authenticate"};
-  const std::string words = bare_words(reply);
-  return std::any_of(PHRASES.begin(), PHRASES.end(),
+bool has_any(const std::string& words, std::span<const std::string_view> phrases) {
+  return std::any_of(phrases.begin(), phrases.end(),
                      [&](std::string_view phrase) { return words.find(phrase) != std::string::npos; });
+}
+
+bool relaying_words(const Reply& reply) {
+  static constexpr std::array<std::string_view, 9> PHRASES = {
+      "relay access denied",          "relaying denied",         "relay not permitted",
+      "relaying not allowed",         "unable to relay",         "not permitted to relay",
+      "client was not authenticated", "authentication required", "must authenticate"};
+  return has_any(bare_words(reply), PHRASES);
+}
+
+// At RCPT: a relay that does not know us and one that does not send to this domain use the same words and codes.
+bool about_relaying(const Reply& reply) {
+  // 5.7.0 is "authentication required" in other words.
+  return reply.code == 454 || reply.code == 530 || (reply.klass() == 5 && reply.enhanced.is(7, 0)) ||
+         relaying_words(reply);
+}
+
+bool about_sending_limit(const Reply& reply) {
+  static constexpr std::array<std::string_view, 1> PHRASES = {"sending limit"};
+  return reply.enhanced.is(4, 5) || has_any(bare_words(reply), PHRASES);
+}
+
+// Servers that postpone their judgement about the client to RCPT (Postfix does by default) or to the dot say with the
+// same 5.7.1 what is about us and what is about the recipient; only the words tell.
+bool words_blame_us(const Reply& reply) {
+  static constexpr std::array<std::string_view, 9> PHRASES = {
+      "client host",    "sender address",  "helo command",
+      "blocked using",  "banned sending",  "sendasdenied",
+      "as this sender", "sender identity", "from address does not match"};
+  return relaying_words(reply) || about_sending_limit(reply) || has_any(bare_words(reply), PHRASES);
+}
+
+// 60: may not send as this sender; 501–511: suspected of spam; 606–649: banned address; 700–750: the tenant's or the
+// address' reputation and limits.
+bool about_exchange_client(int detail) {
+  return detail == 60 || (detail >= 501 && detail <= 511) || (detail >= 606 && detail <= 649) ||
+         (detail >= 700 && detail <= 750);
 }
 
 bool about_access(const Reply& reply) {
@@ -49,11 +79,12 @@ bool about_access(const Reply& reply) {
     default:
       break;
   }
+  if (e.is(2, 252)) return true;  // Exchange: this login may not use this sender
   if (!e.present() || e.subject != 7) return false;
   // 0: undefined, used with "authentication required"; 8, 9, 11, 13, 14: credentials and their encryption; 20–30: SPF,
-  // DKIM, DMARC, reverse DNS and floods (RFC 7372 and registry): all about the sender.
+  // DKIM, DMARC, reverse DNS and floods (RFC 7372 and registry): all about the sender. The rest is Exchange Online's.
   return e.detail == 8 || e.detail == 9 || e.detail == 11 || e.detail == 13 || e.detail == 14 ||
-         (e.detail >= 20 && e.detail <= 30);
+         (e.detail >= 20 && e.detail <= 30) || about_exchange_client(e.detail);
 }
 
 bool about_sender(const EnhancedCode& e) {
@@ -86,7 +117,9 @@ std::string remote_id_of(const Reply& reply) {
     const std::size_t begin = at + mark.size();
     std::size_t end = words.find_first_of(" ,;)>\"", begin);
     if (end == std::string::npos) end = words.size();
-    if (end > begin) return words.substr(begin, std::min<std::size_t>(end - begin, 100));
+    if (end == begin) continue;
+    const std::string id = words.substr(begin, std::min<std::size_t>(end - begin, 100));
+    return discreet(id) == id ? id : std::string();
   }
   return {};
 }
@@ -96,7 +129,8 @@ std::string_view advice(const Verdict& verdict, const Reply& reply) {
   if (verdict.scope == Scope::transport) {
     switch (verdict.phase) {
       case Phase::auth:
-        return "Check the user name and the password credential of this transport.";
+        return verdict.code / 100 == 4 ? "It is tried again by itself."
+                                       : "Check the user name and the password credential of this transport.";
       case Phase::starttls:
       case Phase::tls:
         return "Ask the server's administrator about its TLS; nothing is sent in clear text instead.";
@@ -111,11 +145,16 @@ std::string_view advice(const Verdict& verdict, const Reply& reply) {
     if (about_server(e)) return "The server is out of resources; it is tried again by itself.";
     if (e.present() && e.subject == 7 && e.detail >= 20 && e.detail <= 30)
       return "Check SPF, DKIM, DMARC and reverse DNS of the sending domain.";
+    if (about_sending_limit(reply))
+      return "The server takes no more from this login or host for now: its sending limit is reached.";
     if (about_access(reply) || words_blame_us(reply))
       return "Check that this host or login may send through the server, and with this sender address.";
     if (verdict.phase == Phase::mail) return "Check the sender address and what the server allows this host.";
     return "Nothing more is sent until the pause is over.";
   }
+  if (verdict.phase == Phase::rcpt && about_relaying(reply))
+    return "The relay does not send to this recipient's domain, though it does to others: check the address, or what "
+           "the relay allows.";
   if (verdict.outcome == Outcome::retry) return "It is tried again by itself.";
   if (e.is(2, 2)) return "The mailbox is full: send again when it has space.";
   if (e.is(3, 4) || e.is(2, 3) || verdict.code == 552) return "The message or the mailbox is over a limit.";
@@ -188,7 +227,7 @@ std::string_view name_of(Outcome outcome) {
   return "?";
 }
 
-Verdict judge(Phase phase, const Reply& reply) {
+Verdict judge(Phase phase, const Reply& reply, bool relays_for_others) {
   Verdict verdict;
   verdict.phase = phase;
   verdict.code = reply.code;
@@ -212,7 +251,7 @@ Verdict judge(Phase phase, const Reply& reply) {
   const bool permanent = reply.klass() == 5;
   const std::uint32_t pause = permanent ? RETRY_REFUSED_US_S : RETRY_TEMPORARY_S;
   const EnhancedCode& e = reply.enhanced;
-  const bool about_us = about_access(reply) || about_sender(e) || about_server(e);
+  const bool about_us = about_access(reply) || about_sender(e) || about_server(e) || words_blame_us(reply);
 
   switch (phase) {
     case Phase::mail:
@@ -220,13 +259,11 @@ Verdict judge(Phase phase, const Reply& reply) {
       if (permanent && about_message_at_mail(reply)) break;
       return retry_transport(verdict, pause);
     case Phase::rcpt:
-      // 5.7.0 at RCPT is "authentication required" in other words.
-      if (about_us || (permanent && e.is(7, 0))) return retry_transport(verdict, pause);
-      if (words_blame_us(reply)) return retry_transport(verdict, pause);
-      if (about_protocol(reply)) return retry_transport(verdict, pause);
+      if (relays_for_others && about_relaying(reply)) break;
+      if (about_us || about_relaying(reply) || about_protocol(reply)) return retry_transport(verdict, pause);
       break;
     case Phase::data:
-      if (about_us || words_blame_us(reply) || about_protocol(reply)) return retry_transport(verdict, pause);
+      if (about_us || about_protocol(reply)) return retry_transport(verdict, pause);
       break;
     case Phase::body:
     case Phase::dot:
@@ -248,7 +285,8 @@ std::string say(std::string_view server, Phase phase, const Reply& reply, const 
     text += " to ";
     text += name_of(phase);
   }
-  const std::string words = mask_addresses(reply.words());
+  // Masked before it is cut to size, so that no half of a secret remains.
+  const std::string words = printable(discreet(reply.words(2000), phase == Phase::auth), 300);
   if (!words.empty()) text += ": \"" + words + '"';
   text += '.';
   if (verdict.outcome != Outcome::accepted) {

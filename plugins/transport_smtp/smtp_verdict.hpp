@@ -54,7 +54,7 @@ struct Verdict {
   int code = 0;  // 0: no answer
   EnhancedCode enhanced;
   std::uint32_t retry_after_s = 0;  // a wish of ours, 0 when there is nothing to wait for
-  std::string remote_id;            // the server's name for the message, where it gave one
+  std::string remote_id;            // the server's name for the message, where it gave one that is no secret
   std::string detail;               // one sentence for an operator; addresses masked
 };
 
@@ -62,8 +62,10 @@ struct Verdict {
 [[nodiscard]] std::string_view name_of(Outcome outcome);
 
 // The meaning of `reply` in answer to `phase`; outcome, scope, code, retry_after_s and remote_id are set, `detail` is
-// left to say() because only the session knows the server's name. A positive reply gives `accepted`.
-[[nodiscard]] Verdict judge(Phase phase, const Reply& reply);
+// left to say() because only the session knows the server's name. A positive reply gives `accepted`. With
+// `relays_for_others` (it has taken another recipient lately) a refusal to relay or a wish for a login in answer to
+// RCPT is about this recipient's domain, without it about us.
+[[nodiscard]] Verdict judge(Phase phase, const Reply& reply, bool relays_for_others = false);
 
 // "relay.example:25 answered 550 5.1.1 to RCPT: "User unknown". <what to do>"
 [[nodiscard]] std::string say(std::string_view server, Phase phase, const Reply& reply, const Verdict& verdict);

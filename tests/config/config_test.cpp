@@ -641,6 +641,29 @@ TEST_CASE("a place that the file does not mention is shown where it would stand"
   CHECK(c.where("/log/level") == "invited.yaml:1:1");
 }
 
+TEST_CASE("a folder that is not there, or is none, is named where the file names it") {
+  const Folder folder;
+  std::ofstream(folder.path / "file") << "no folder";
+  const auto c = accepted(good + "plugin_dirs: [" + folder.path.string() +
+                          ", /nowhere/plugins]\ntemplates_dir: " + (folder.path / "file").string() + "\n");
+  CHECK(config::check_folder(c, "/plugin_dirs/0", c.plugin_dirs[0]));
+  const auto missing = config::check_folder(c, "/plugin_dirs/1", c.plugin_dirs[1]);
+  REQUIRE_FALSE(missing);
+  CHECK(missing.error().kind == core::ErrorKind::invalid);
+  CHECK(config::line(missing.error()) == fmt::format("invited.yaml:4:{}: /plugin_dirs/1: there is no folder "
+                                                     "/nowhere/plugins",
+                                                     17 + folder.path.string().size()));
+  const auto file = config::check_folder(c, "/templates_dir", *c.templates_dir);
+  REQUIRE_FALSE(file);
+  CHECK(config::line(file.error()) ==
+        "invited.yaml:5:1: /templates_dir: " + (folder.path / "file").string() + " is not a folder");
+  // One that the file does not name: where it would stand.
+  const auto silent = accepted(good);
+  const auto embedded = config::check_folder(silent, "/plugin_dirs/0", "/nowhere/plugins");
+  REQUIRE_FALSE(embedded);
+  CHECK(config::line(embedded.error()) == "invited.yaml:1:1: /plugin_dirs/0: there is no folder /nowhere/plugins");
+}
+
 TEST_CASE("limits are named on both sides") {
   CHECK(refused("organisation: {name: \"" + std::string(201, 'x') + "\", time_zone: Europe/Stockholm}\n" +
                 good_web_mail) ==

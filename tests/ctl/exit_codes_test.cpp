@@ -103,7 +103,24 @@ TEST_CASE("exit 4: a socket that may not be opened") {
   }
   FakeDaemon daemon;
   std::filesystem::permissions(daemon.socket(), std::filesystem::perms::none);
-  CHECK(invitectl({"status"}, {.socket = daemon.socket()}).code == 4);
+  const auto refused = invitectl({"status"}, {.socket = daemon.socket()});
+  CHECK(refused.code == 4);
+  CHECK_THAT(refused.err, Contains(daemon.socket()) && Contains("invited-viewer"));
+}
+
+TEST_CASE("exit 4: a socket in a folder that may not be entered names the folder, and no group") {
+  if (::geteuid() == 0) {
+    SUCCEED("root may enter every folder");
+    return;
+  }
+  TempFolder folder;
+  const auto inner = folder / "run";
+  std::filesystem::create_directory(inner);
+  std::filesystem::permissions(inner, std::filesystem::perms::none);
+  const auto refused = invitectl({"status"}, {.socket = (inner / "control.sock").string()});
+  CHECK(refused.code == 4);
+  CHECK_THAT(refused.err, Contains("You may not enter " + inner.string() + ",") && Contains("chmod 755") &&
+                              !Contains("invited-viewer"));
 }
 
 TEST_CASE("exit 2: wrong usage, told with the verb's help, without asking the daemon") {

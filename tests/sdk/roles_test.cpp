@@ -322,6 +322,111 @@ TEST_CASE("a send that throws loses only the messages it still held") {
   }
 }
 
+TEST_CASE("a Failure out of an asynchronous send is the verdict of the messages that it still held") {
+  fake::Host host(INVITED_ROLE_TRANSPORT);
+  const TransportInstance<Async> transport(host);
+  const Batch messages{"a", "b", "c"};
+  std::vector<invited::Outgoing> kept;
+  Failure why(Status::retry, "busy", {}, 5);
+  std::size_t answered = 0;
+  std::size_t passed_on = 0;
+  transport.object().on_send = [&](std::vector<invited::Outgoing> batch) {
+    for (std::size_t i = 0; i < answered; ++i) batch[i].verdict({});
+    for (std::size_t i = answered; i < answered + passed_on; ++i) kept.push_back(std::move(batch[i]));
+    throw why;
+  };
+
+  SECTION("each status is mapped as that of a blocking send") {
+    struct Mapping {
+      Status thrown;
+      invited_status status;
+      std::int32_t scope;
+    };
+    const std::array<Mapping, 6> mappings{{{Status::retry, INVITED_RETRY, INVITED_SCOPE_MESSAGE},
+                                           {Status::rejected, INVITED_REJECTED, INVITED_SCOPE_MESSAGE},
+                                           {Status::unknown, INVITED_UNKNOWN, INVITED_SCOPE_MESSAGE},
+                                           {Status::cancelled, INVITED_CANCELLED, INVITED_SCOPE_MESSAGE},
+                                           {Status::unsupported, INVITED_REJECTED, INVITED_SCOPE_MESSAGE},
+                                           {Status::bad_config, INVITED_RETRY, INVITED_SCOPE_TRANSPORT}}};
+    const TransportInstance<Blocking> blocking(host);
+    blocking.object().on_send = [&](const invited::Message&) -> Verdict { throw why; };
+    for (const auto& [thrown, status, scope] : mappings) {
+      why = Failure(thrown, "busy", {}, 5);
+      for (const bool asynchronous : {true, false}) {
+        const fake::Call& call = asynchronous ? send(host, transport, messages) : send(host, blocking, messages);
+        CAPTURE(status, asynchronous);
+        CHECK(call.completions == 1);
+        CHECK(call.status == INVITED_OK);
+        REQUIRE(call.verdicts.size() == 3);
+        CHECK(call.verdicts[0].id == "a");
+        CHECK(call.verdicts[2].id == "c");
+        for (const auto& verdict : call.verdicts) {
+          CHECK(verdict.status == status);
+          CHECK(verdict.scope == scope);
+          CHECK(verdict.detail == "busy");
+          CHECK(verdict.retry_after_s == 5);
+        }
+      }
+    }
+    CHECK(host.lines.empty());
+  }
+  SECTION("one that has its verdict keeps it") {
+    answered = 1;
+    const fake::Call& call = send(host, transport, messages);
+    CHECK(call.completions == 1);
+    REQUIRE(call.verdicts.size() == 3);
+    CHECK(call.verdicts[0].status == INVITED_OK);
+    CHECK(call.verdicts[1].status == INVITED_RETRY);
+    CHECK(call.verdicts[2].status == INVITED_RETRY);
+  }
+  SECTION("what was passed on may be on its way: it stays with its holder") {
+    passed_on = 1;
+    fake::Call& call = send(host, transport, messages);
+    CHECK(call.completions == 0);
+    REQUIRE(call.verdicts.size() == 2);
+    CHECK(call.verdicts[0].id == "b");
+    CHECK(call.verdicts[1].id == "c");
+    std::thread([&] { kept[0].verdict({}); }).join();
+    CHECK(call.completions == 1);
+    CHECK(call.status == INVITED_OK);
+    REQUIRE(call.verdicts.size() == 3);
+    CHECK(call.verdicts[2].id == "a");
+    CHECK(call.verdicts[2].status == INVITED_OK);
+    CHECK(call.touched_after_end == 0);
+  }
+  SECTION("passed on and lost, it is unknown") {
+    passed_on = 1;
+    fake::Call& call = send(host, transport, messages);
+    std::thread([&] { kept.clear(); }).join();
+    CHECK(call.completions == 1);
+    CHECK(call.status == INVITED_RETRY);
+    CHECK(call.verdicts.size() == 2);
+  }
+  SECTION("so it is when it was dropped before anything was thrown") {
+    transport.object().on_send = [&](std::vector<invited::Outgoing> batch) {
+      batch.pop_back();
+      throw why;
+    };
+    const fake::Call& call = send(host, transport, messages);
+    CHECK(call.completions == 1);
+    CHECK(call.status == INVITED_RETRY);
+    CHECK(call.verdicts.size() == 2);
+  }
+  SECTION("a bug that says so fails the call") {
+    why = Failure(Status::internal, "impossible");
+    const fake::Call& call = send(host, transport, messages);
+    CHECK(call.completions == 1);
+    CHECK(call.status == INVITED_INTERNAL);
+    CHECK(call.message == "impossible");
+    CHECK(call.verdicts.empty());
+  }
+  SECTION("thrown when all were answered, it is logged") {
+    answered = 3;
+    CHECK(send(host, transport, messages).status == INVITED_OK);
+    CHECK(host.logged("busy"));
+  }
+}
+
 TEST_CASE("verdicts from many threads close the batch once") {
   fake::Host host(INVITED_ROLE_TRANSPORT);
   const TransportInstance<Async> transport(host);

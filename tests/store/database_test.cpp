@@ -1,5 +1,7 @@
 #include "store/database.hpp"
 
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -171,6 +173,45 @@ TEST_CASE("a state file behind a symbolic link or in a missing folder is not ope
     CHECK(opened.error().code == "state_not_openable");
   }
   CHECK_FALSE(std::filesystem::exists(folder / "elsewhere.db"));
+}
+
+TEST_CASE("why a state file cannot be opened is said in words for an operator") {
+  TempFolder folder;
+  const auto refusal = [](const std::filesystem::path& path) {
+    const auto opened = Db::open(path.string());
+    return opened ? std::string("opened") : opened.error().code + ": " + opened.error().message;
+  };
+  const std::string lead = "state_not_openable: The state file cannot be opened: ";
+  CHECK(refusal(folder / "none/state.db") == lead + "the folder " + (folder / "none").string() + " does not exist.");
+  std::ofstream(folder / "file") << "not a folder";
+  CHECK(refusal(folder / "file/state.db") == lead + (folder / "file").string() + " is not a folder.");
+  std::filesystem::create_symlink(folder / "elsewhere.db", folder / "link.db");
+  CHECK(refusal(folder / "link.db") == lead + "it is a symbolic link, and those are not followed.");
+  std::filesystem::create_directory(folder / "folder.db");
+  CHECK(refusal(folder / "folder.db") == lead + "it is not a regular file.");
+
+  // Root may do everything: it becomes somebody else for the rest, who has to be let into the folder.
+  std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
+  std::filesystem::create_directory(folder / "closed");
+  open_or_throw(folder / "closed/theirs.db");
+  std::filesystem::permissions(folder / "closed/theirs.db", std::filesystem::perms(0444));
+  std::filesystem::permissions(folder / "closed", std::filesystem::perms(0555));
+  std::filesystem::create_directory(folder / "open");
+  open_or_throw(folder / "open/theirs.db");
+  std::filesystem::permissions(folder / "open/theirs.db", std::filesystem::perms(0444));
+  std::filesystem::permissions(folder / "open", std::filesystem::perms(0777));
+  struct Somebody {
+    const uid_t before = ::geteuid();
+    const bool other = before != 0 || ::seteuid(65534) == 0;
+    ~Somebody() { (void)!::seteuid(before); }
+  };
+  const Somebody somebody;
+  if (!somebody.other) return;
+  const std::string user = "this user (uid " + std::to_string(::geteuid()) + ") may not ";
+  for (const char* name : {"closed/new.db", "closed/theirs.db"})
+    CHECK(refusal(folder / name) ==
+          lead + user + "write into the folder " + (folder / "closed").string() + ": Permission denied.");
+  CHECK(refusal(folder / "open/theirs.db") == lead + user + "read and write it: Permission denied.");
 }
 
 TEST_CASE("a savepoint that is not released undoes everything inside, also a released one") {

@@ -14,6 +14,11 @@ import harness
 from harness import day
 
 
+def without_credentials():
+    """The environment of a start by hand."""
+    return {name: value for name, value in os.environ.items() if name != "CREDENTIALS_DIRECTORY"}
+
+
 class BadConfiguration(harness.Case):
     """Each specimen: what is replaced, by what, and what the operator reads (after "invited.yaml:")."""
 
@@ -32,9 +37,9 @@ class BadConfiguration(harness.Case):
         ("a header in an address", "Example AB <no-reply@example.com>", "Example AB <no-reply@example.com>\\nBcc: x@example.com", r"\d+:\d+: /mail/from: "),
     ]
 
-    def check(self, text, *more):
+    def check(self, text, *more, environment=None):
         path = self.write_config(text)
-        return path, subprocess.run([harness.INVITED, *more, "--config", path], capture_output=True, text=True, timeout=60)
+        return path, subprocess.run([harness.INVITED, *more, "--config", path], capture_output=True, text=True, timeout=60, env=environment)
 
     def test_a_good_file_is_good_and_makes_no_state(self):
         _, done = self.check(self.config_text(), "--check-config")
@@ -66,6 +71,77 @@ class BadConfiguration(harness.Case):
         done = subprocess.run([harness.INVITED, "--config", missing], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 78)
         self.assertIn(str(missing), done.stderr)
+
+    def test_a_link_key_that_is_missing_or_open_to_others_is_told_with_file_line_and_place(self):
+        text = self.config_text(link_keys="link_keys: [{id: 1, credential: link_key}]")
+        line = text[:text.index("link_keys:")].count("\n") + 1
+        at = rf"invited\.yaml:{line}:\d+"
+        credentials = self.folder / "credentials"
+        from_systemd = {"CREDENTIALS_DIRECTORY": str(self.folder / "run")}
+        where = re.escape(f"{credentials}/link_key")
+        missing = rf'no secret \W*link_key\W*; looked at {where}'
+
+        def refused(message, environment=None):
+            for arguments in (["--check-config"], []):
+                done = subprocess.run([harness.INVITED, *arguments, "--config", self.write_config(text)], capture_output=True, text=True, timeout=60,
+                                      env={**without_credentials(), **(environment or {})})
+                self.assertEqual(done.returncode, 78, done.stderr)
+                self.assertRegex(done.stderr, at)
+                self.assertRegex(done.stderr, rf"/link_keys/0/credential: {message}")
+
+        refused(missing)
+        # systemd's folder is the only place where there is one.
+        refused(rf'no secret \W*link_key\W*; looked at {re.escape(str(self.folder))}/run/secret_link_key, {re.escape(str(self.folder))}/run/link_key\W',
+                from_systemd)
+        credentials.mkdir()
+        refused(missing)
+        (credentials / "link_key").write_text("f" * 64 + "\n")
+        (credentials / "link_key").chmod(0o644)
+        refused(rf"{where} is open to others \(mode 0644\); run chmod 600 on it")
+        (credentials / "link_key").chmod(0o600)
+        _, done = self.check(text, "--check-config", environment=without_credentials())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        (credentials / "link_key").write_text("short\n")
+        refused("A link key needs at least 32 octets")
+
+    def test_a_folder_that_is_not_there_or_is_none_is_told_with_file_and_line(self):
+        (self.folder / "file").write_text("no folder")
+        specimens = (("no templates", "templates_dir", {"templates": "templates_dir: /nowhere"}, "/templates_dir: there is no folder /nowhere"),
+                     ("templates in a file", "templates_dir", {"templates": "templates_dir: file"}, f"/templates_dir: {self.folder}/file is not a folder"),
+                     ("no plugins", "plugin_dirs", {"plugin_dirs": "plugin_dirs: [/nowhere]"}, "/plugin_dirs/0: there is no folder /nowhere"))
+        for name, key, replaced, message in specimens:
+            with self.subTest(name):
+                text = self.config_text(**replaced)
+                line = text[:text.index(key)].count("\n") + 1
+                for arguments in (["--check-config"], []):
+                    path, done = self.check(text, *arguments)
+                    self.assertEqual(done.returncode, 78, done.stderr)
+                    self.assertRegex(done.stderr, rf"{re.escape(str(path))}:{line}:\d+")
+                    self.assertIn(message, done.stderr)
+                    self.assertNotIn("no source plugin", done.stderr)
+        both = self.config_text(templates="templates_dir: /nowhere/texts", plugin_dirs="plugin_dirs: [/nowhere]")
+        _, done = self.check(both, "--check-config")
+        self.assertEqual((done.returncode, done.stderr.count("there is no folder")), (78, 2), done.stderr)
+
+    def test_an_argument_that_is_no_option_is_named_and_nothing_is_begun(self):
+        path = self.write_config(self.config_text())
+        for arguments, stray in ((["start"], "start"), ([str(path)], str(path)), (["--check-config", "/nowhere.yaml"], "/nowhere.yaml"),
+                                 (["--check-config", "--config", str(path), "start"], "start"), (["--help", "me"], "me")):
+            with self.subTest(arguments):
+                done = subprocess.run([harness.INVITED, *arguments], capture_output=True, text=True, timeout=60)
+                self.assertEqual((done.returncode, done.stdout), (64, ""), done.stderr)
+                self.assertIn(f'"{stray}"', done.stderr)
+                self.assertIn("--config FILE", done.stderr)
+        self.assertFalse((self.folder / "state").exists())
+
+    def test_the_help_names_the_file_that_is_read_without_config(self):
+        done = subprocess.run([harness.INVITED, "--help"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        named = re.search(r"\s(/\S+/invited/invited\.yaml)\s", done.stdout)
+        self.assertIsNotNone(named, done.stdout)
+        # Good or not there, on whatever machine this runs: the words that come back name it.
+        done = subprocess.run([harness.INVITED, "--check-config"], capture_output=True, text=True, timeout=60)
+        self.assertIn(named.group(1), done.stderr)
 
     def test_wrong_usage_is_64(self):
         for arguments in (["--frob"], ["--config"]):
@@ -126,6 +202,9 @@ class BadCircumstances(harness.Case):
         done = self.run_once(self.write_config(self.config_text(state_dir="state_dir: /proc/invited")))
         self.assertIn(done.returncode, (69, 73), done.stderr)
         self.assertIn("/proc/invited", done.stderr)
+        done = self.run_once(self.write_config(self.config_text(state_dir="state_dir: file")))
+        self.assertEqual(done.returncode, 69, done.stderr)
+        self.assertIn(f"{self.folder}/file is not a folder", done.stderr)
 
     def test_a_database_that_is_none_is_refused_and_left_alone(self):
         state = self.folder / "state"

@@ -91,6 +91,33 @@ class Secrets(harness.Case):
         self.assertNotIn(self.PASSWORD, "".join(outputs))
         self.assertEqual(server.mails(), [])
 
+    def test_started_by_hand_it_takes_credentials_from_the_folder_beside_the_configuration(self):
+        server = harness.SmtpServer(self)
+        folder = self.folder / "credentials"
+        folder.mkdir(mode=0o700)
+        (folder / "link-key").write_text("0123456789abcdef" * 4 + "\n")
+        (folder / "link-key").chmod(0o600)
+        # An empty value is as good as none.
+        daemon = self.new_daemon(server.transport(), environment={"CREDENTIALS_DIRECTORY": ""},
+                                 link_keys="link_keys: [{id: 1, credential: link-key}]").start()
+        self.add_user(daemon, "1", start=day(0))
+        daemon.wait_sent("1")
+        daemon.press(server.mails()[0].link)
+        daemon.wait_connected("1")
+        self.assertEqual(daemon.stop(), 0)
+        self.assertFalse((self.folder / "state" / "link.key").exists())
+        self.assertFalse((self.folder / "state" / "credentials").exists())
+
+    def test_the_folder_of_the_socket_is_for_all_to_enter(self):
+        daemon = self.new_daemon(control="control: {socket: run/invited/control.sock}")
+        daemon.socket = self.folder / "run" / "invited" / "control.sock"
+        daemon.start()
+        self.assertEqual(daemon.run("status").returncode, 0)
+        for path in (daemon.socket.parent, daemon.socket.parent.parent):
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o755, str(path))
+        self.assertEqual(os.stat(daemon.socket).st_mode & 0o777, 0o660)
+        self.assertEqual(os.stat(self.folder / "state").st_mode & 0o777, 0o700)
+
     def test_what_the_daemon_writes_is_for_its_own_user_only(self):
         daemon = self.new_daemon().start()
         self.add_user(daemon, "1", start=day(0))

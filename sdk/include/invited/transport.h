@@ -96,8 +96,10 @@ typedef struct invited_transport {
   /* Sends `count` messages, at least 1; never null. Several batches may be open, within the window.  [own-thread] */
   void (*send)(void* self, invited_call* call, const invited_message* const* messages, uint64_t count);
 
-  /* The outcome of that message is durable. Once for each verdict, also when its batch is completed long ago. Must
-   * not block or call back into the daemon's send path; may come before verdict() has returned.    [any-thread] */
+  /* The outcome of that message is durable. Once for each message of a batch, also for one that got no verdict (its
+   * outcome is UNKNOWN, or RETRY when send() was never called with it: ignore an id that you do not know), and also
+   * when the batch is completed long ago. Must not block or call back into the daemon's send path; may come before
+   * verdict() has returned.                                                                        [any-thread] */
   void (*settled)(void* self, invited_str id);
 
   /* Goes through everything but a mail: connect, greet, encrypt, sign in, quit. OK, or fail() and a status.

@@ -4,8 +4,11 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <future>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -40,6 +43,20 @@ inline smtp::MessagePtr mail(const std::string& id, std::string body = "hello\r\
   return message;
 }
 
+inline std::vector<std::string> numbers(int count) {
+  std::vector<std::string> ids;
+  for (int i = 1; i <= count; ++i) ids.push_back(std::to_string(i));
+  return ids;
+}
+
+// A whole dialogue on another connection: what the pool had to send before it has arrived when this returns.
+inline void barrier(smtp::Pool& pool) {
+  auto done = std::make_shared<std::promise<void>>();
+  auto future = done->get_future();
+  pool.probe([done](const smtp::Verdict&, const std::string&) { done->set_value(); });
+  if (future.wait_for(std::chrono::seconds(10)) != std::future_status::ready) throw std::runtime_error("no barrier");
+}
+
 class Collector {
 public:
   explicit Collector(smtp::PoolOptions options, bool settle_at_once = true)
@@ -50,6 +67,7 @@ public:
           const std::lock_guard lock(mutex_);
           verdicts_[message->id] = verdict;
           if (++given_[message->id] > 1) ++surplus_;
+          ++total_;
           changed_.notify_all();
         }) {}
 
@@ -62,6 +80,11 @@ public:
   bool wait_for(std::size_t count) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return verdicts_.size() >= count; });
+  }
+  // The same for verdicts, where messages are sent again.
+  bool wait_for_total(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return total_ >= count; });
   }
   // "accepted", "retry/transport": of a message that has one.
   std::string outcome(const std::string& id) {
@@ -93,6 +116,7 @@ private:
   std::map<std::string, smtp::Verdict> verdicts_;
   std::map<std::string, int> given_;
   int surplus_ = 0;
+  std::size_t total_ = 0;
 
 public:
   smtp::Pool pool;

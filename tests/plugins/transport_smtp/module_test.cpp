@@ -242,7 +242,7 @@ TEST_CASE("a batch through the contract: one verdict a message, one completion, 
   for (const auto& [id, count] : host.given) CHECK(count == 1);
 }
 
-TEST_CASE("a cancelled batch is completed, and what was not begun is CANCELLED") {
+TEST_CASE("a cancelled batch is completed: what was not begun is CANCELLED, what was begun but for its dot RETRY") {
   ScriptedServer server({}, [](unsigned, std::string_view line) {
     return line == "<message>" ? ScriptedServer::fall_silent() : ScriptedServer::proper();
   });
@@ -261,6 +261,7 @@ TEST_CASE("a cancelled batch is completed, and what was not begun is CANCELLED")
   CHECK(call.completions == 1);
   CHECK(host.verdicts["a"].status == INVITED_UNKNOWN);
   CHECK(host.verdicts["b"].status == INVITED_CANCELLED);
+  CHECK(host.verdicts["b"].detail.find("taken back before it was sent") != std::string::npos);
   for (const auto& [id, count] : host.given) CHECK(count == 1);
 }
 

@@ -70,7 +70,7 @@ TEST_CASE("smtp-sink in its moods: refused, deferred, hung up") {
   static const Case CASES[] = {
       {{"-f", "rcpt"}, "rejected"},
       {{"-r", "rcpt"}, "retry"},
-      {{"-q", "rcpt"}, "retry/transport"},
+      {{"-q", "rcpt"}, "retry"},
       {{"-Q", "rcpt"}, "retry/transport"},
       {{"-f", "connect"}, "retry/transport"},
       {{"-q", "connect"}, "retry/transport"},
@@ -80,7 +80,7 @@ TEST_CASE("smtp-sink in its moods: refused, deferred, hung up") {
       {{"-q", "."}, "unknown"},
       {{"-Q", "."}, "retry/transport"},
       {{"-f", "data"}, "rejected"},
-      {{"-q", "data"}, "retry/transport"},
+      {{"-q", "data"}, "retry"},
       {{"-p"}, "accepted"},
       {{"-e"}, "accepted"},
   };
@@ -92,6 +92,40 @@ TEST_CASE("smtp-sink in its moods: refused, deferred, hung up") {
     REQUIRE(desk.wait_for(1));
     INFO(c.options.front() << ' ' << c.options.back() << ": " << desk.verdict("1").detail);
     CHECK(desk.outcome("1") == c.outcome);
+  }
+}
+
+TEST_CASE("Postfix refuses mails at their end and the innocent mails around them are taken") {
+  if (!Postfix::possible()) {
+    WARN("needs root and Postfix: not run");
+    return;
+  }
+  Postfix postfix(
+      {"smtpd_end_of_data_restrictions = check_recipient_access "
+       "inline:{{over@example.net=REJECT over quota},{later@example.net=450 4.7.1 later}}"});
+  for (const bool pipelining : {true, false}) {
+    for (const char* refused : {"over", "later"}) {
+      Collector desk(pool_options(postfix.port(pipelining), 1));
+      std::vector<MessagePtr> messages;
+      for (const char* id : {"1", "2", refused, "3", "4"}) messages.push_back(mail(id));
+      messages.push_back(mail(std::string(refused) + "2"));
+      for (const MessagePtr& message : messages) message->to = message->id + "@example.net";
+      messages.back()->to = std::string(refused) + "@example.net";
+      desk.pool.submit(messages);
+      REQUIRE(desk.wait_for(6));
+      // The refused one came last: the next mail finds what it left.
+      auto last = mail("5");
+      last->to = "5@example.net";
+      desk.pool.submit({last});
+      REQUIRE(desk.wait_for(7));
+      for (const char* id : {"1", "2", "3", "4", "5"}) {
+        INFO(pipelining << ' ' << refused << ' ' << id << ": " << desk.verdict(id).detail);
+        CHECK(desk.outcome(id) == "accepted");
+      }
+      INFO(desk.verdict(refused).detail);
+      CHECK(desk.outcome(refused) == (refused == std::string("over") ? "rejected" : "retry"));
+      CHECK(desk.outcome(std::string(refused) + "2") == desk.outcome(refused));
+    }
   }
 }
 

@@ -120,3 +120,36 @@ TEST_CASE("addresses in a server's words are masked") {
   CHECK(mask_addresses("no address") == "no address");
   CHECK(mask_addresses("\xc3\xa5sa@example.com") == "\xc3\xa5***@example.com");
 }
+
+TEST_CASE("words that could give away a link or a login are masked, those that help an operator stay") {
+  static const std::pair<const char*, const char*> CASES[] = {
+      {"see https://invite.example/v/AbCdEf?x=1 now", "see https://invite.example/*** now"},
+      {"(https://invite.example:8443?t=AbC)", "(https://invite.example:8443/***"},
+      {"<http://u:p@h.example/x> http://h.example", "<http://h.example/***> http://h.example"},
+      {"HTTPS://[2001:db8::1]/v/AbC", "HTTPS://[2001:db8::1]/***"},
+      {"link invite.example/v/AbCdEfGhIjKlMnOpQrStUvWxYz refused", "link invite.*** refused"},
+      {"token AbC_dEf-0123456789abcdefXYZ bad", "token *** bad"},
+      {"0123456789abcdef0123", "***"},
+      {"abcdefghijklmnopqrstuvwxyz", "***"},
+      // Kept.
+      {"queued as 4F2A09C1B2", "queued as 4F2A09C1B2"},
+      {"queued as 4bXyz12AbCzQ3k", "queued as 4bXyz12AbCzQ3k"},
+      {"id=1rABCd-00000000Xyz-1AbC", "***"},
+      {"id 1rABCd-00000000Xyz-1AbC", "id 1rABCd-00000000Xyz-1AbC"},
+      {"5.7.1 reject_unauth_destination, content-filter-and-more-words",
+       "5.7.1 reject_unauth_destination, "
+       "content-filter-and-more-words"},
+      {"<anna.berg@example.com>: unknown", "<a***@example.com>: unknown"},
+      {"mx1.mail.example.com said no", "mx1.mail.example.com said no"},
+  };
+  for (const auto& [text, expected] : CASES) CHECK(discreet(text) == expected);
+  static const std::pair<const char*, const char*> AT_LOGIN[] = {
+      {"Error: authentication failed", "Error: authentication failed"},
+      {"Username and Password not accepted. SCRAM is off", "Username and Password not accepted. SCRAM is off"},
+      {"bad: AGludml0ZWQAcGVuY2ls", "bad: ***"},
+      {"bad: cGVuY2ls", "bad: ***"},
+      {"bad: c2VjcmV0Cg==", "bad: ***"},
+      {"user anna, secret hunter2", "user anna, secret ***"},
+  };
+  for (const auto& [text, expected] : AT_LOGIN) CHECK(discreet(text, true) == expected);
+}

@@ -54,7 +54,12 @@ public:
     if (!settles_at_once) unsettled.insert(message->id);
   }
   void refused(const MessagePtr& message, Verdict v) override { note(message->id, "refused", v); }
-  void give_back(const MessagePtr& message, Verdict v) override { note(message->id, "back", v); }
+  void give_back(const MessagePtr& message, Verdict v, Parting parting) override {
+    note(message->id, "back", v);
+    last_parting = parting;
+  }
+  void recipient_taken() override { ++recipients; }
+  bool relays_for_others() override { return false; }
   void release(const MessagePtr& message) override { note(message->id, "released", {}); }
   bool may_finish() override { return unsettled.empty(); }
 
@@ -97,6 +102,8 @@ public:
   std::set<std::string> held;
   bool settles_at_once = false;
   int taken = 0;
+  int recipients = 0;
+  Parting last_parting = Parting::broken;
   std::string detail;  // of the last event
   Verdict last;
 
@@ -429,6 +436,47 @@ TEST_CASE("a connection that goes: before the dot the message goes back, after i
   CHECK(desk.closed());
 }
 
+TEST_CASE("a refused dot: RSET before the next MAIL, or the mail behind it goes back when the server is out of step") {
+  Desk desk;
+  desk.settles_at_once = true;
+  desk.open();
+  desk.waiting = {mail("1")};
+  desk.session.poke();
+  desk.sent();
+  desk.says("250 Ok\r\n250 Ok\r\n354 go\r\n");
+  SECTION("nothing behind it") {
+    desk.says("554 5.7.1 no\r\n");
+    desk.waiting = {mail("2")};
+    desk.session.poke();
+    CHECK(desk.sent() == "RSET|" + envelope("2"));
+    CHECK(desk.happened() == "1 rejected");
+    return;
+  }
+  desk.waiting = {mail("2"), mail("3")};
+  desk.session.poke();
+  CHECK(desk.sent() == envelope("2"));
+  CHECK(desk.says("450 4.7.1 later\r\n").empty());
+  SECTION("a server that ended the transaction") {
+    CHECK(desk.says("250 Ok\r\n250 Ok\r\n354 go\r\n") == content("2") + envelope("3"));
+    CHECK(desk.happened() == "1 retry");
+    return;
+  }
+  CHECK(desk.says("503 5.5.1 nested MAIL command\r\n250 Ok\r\n").empty());
+  CHECK(desk.happened() == "1 retry, 2 back");
+  CHECK(desk.last_parting == Parting::blameless);
+  SECTION("and it wants the content: not even a lone dot, it would go to 1") {
+    CHECK(desk.says("354 go\r\n").empty());
+    CHECK(desk.closed());
+  }
+  SECTION("and it does not: QUIT") {
+    CHECK(desk.says("554 5.5.1 no\r\n") == "QUIT|");
+    desk.says("221 bye\r\n");
+    CHECK(desk.closed());
+  }
+  CHECK(desk.session.failure().outcome == Outcome::accepted);
+  CHECK(desk.taken == 2);
+}
+
 TEST_CASE("a large message is not unknown while its dot has not been handed to the socket") {
   Desk desk;
   desk.settles_at_once = true;
@@ -578,6 +626,11 @@ TEST_CASE("an idle connection ends without a word of failure, whoever ends it") 
   theirs.says("421 4.4.2 timeout\r\n");
   CHECK(theirs.closed());
   CHECK(theirs.session.failure().outcome == Outcome::accepted);
+  Desk busy;
+  busy.open();
+  busy.says("451 4.4.2 timeout, closing\r\n");
+  CHECK(busy.closed());
+  CHECK(busy.session.failure().outcome == Outcome::accepted);
   Desk gone;
   gone.open();
   gone.session.lost("the server closed the connection");
@@ -791,6 +844,42 @@ TEST_CASE("PLAIN and LOGIN only where the password cannot be read on the way") {
     CHECK(desk.says(offer("PLAIN")).empty());
     CHECK(desk.session.failure().detail == "relay.example:25: the password credential cannot be read.");
   }
+}
+
+TEST_CASE("a server that offers SCRAM and refuses it gets PLAIN, under TLS only") {
+  for (const char* refusal : {"504 5.5.4 mechanism not available\r\n", "535 5.7.8 no\r\n"}) {
+    for (const bool under_tls : {true, false}) {
+      INFO(refusal << under_tls);
+      SessionSettings settings = with_login();
+      if (under_tls) settings.tls = TlsMode::implicit;
+      Desk desk(settings);
+      desk.session.connected("192.0.2.1");
+      desk.says("220 x\r\n");
+      REQUIRE(desk.says(offer("SCRAM-SHA-256 SCRAM-SHA-1 PLAIN")).starts_with("AUTH SCRAM-SHA-256 "));
+      const std::string next = desk.says(refusal);
+      if (!under_tls) {
+        CHECK(next.empty());
+        CHECK(desk.closed());
+        continue;
+      }
+      CHECK(next == "AUTH PLAIN " + base64(std::string_view("\0invited\0pencil", 15)) + "|");
+      SECTION("good") {
+        desk.says("235 ok\r\n");
+        CHECK(desk.session.ready());
+      }
+      SECTION("refused as well: that is the end") {
+        CHECK(desk.says("535 5.7.8 no\r\n").empty());
+        CHECK(desk.closed());
+      }
+    }
+  }
+}
+
+TEST_CASE("the old way to offer a login is understood") {
+  Desk desk(with_login());
+  desk.session.connected("192.0.2.1");
+  desk.says("220 x\r\n");
+  CHECK(desk.says("250-x\r\n250 AUTH=PLAIN LOGIN\r\n").starts_with("AUTH PLAIN "));
 }
 
 // ---- everything at random

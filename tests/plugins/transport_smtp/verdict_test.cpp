@@ -99,6 +99,20 @@ TEST_CASE("the phase of the dialogue decides what an answer means") {
       {Phase::dot, "452 4.3.1 disk full", Outcome::retry, T},
       {Phase::dot, "421 4.3.2 shutting down", Outcome::retry, T},
       {Phase::dot, "354 what", Outcome::unknown, M},
+      // Refusals of us that big servers give where they give any: at RCPT or at the dot.
+      {Phase::rcpt, "550 5.7.1 Client host rejected: Access denied", Outcome::retry, T},
+      {Phase::dot, "554 5.7.1 <x[192.0.2.1]>: Client host rejected: Access denied", Outcome::retry, T},
+      {Phase::rcpt, "550 5.7.606 Access denied, banned sending IP [192.0.2.1]", Outcome::retry, T},
+      {Phase::dot, "550 5.7.708 Service unavailable. Access denied, traffic not accepted from this IP", Outcome::retry,
+       T},
+      {Phase::rcpt, "550 5.7.708 Access denied", Outcome::retry, T},
+      {Phase::dot, "554 5.2.252 SendAsDenied; us not allowed to send as him", Outcome::retry, T},
+      {Phase::dot, "550 5.7.60 SMTP; Client does not have permissions to send as this sender", Outcome::retry, T},
+      {Phase::dot, "550 The from address does not match a verified Sender Identity.", Outcome::retry, T},
+      {Phase::rcpt, "550 5.4.5 Daily user sending limit exceeded.", Outcome::retry, T},
+      {Phase::dot, "550 5.4.5 Daily user sending limit exceeded.", Outcome::retry, T},
+      {Phase::dot, "550 Daily user sending limit exceeded", Outcome::retry, T},
+      {Phase::dot, "550 5.7.1 <client host rejected@b.example>: no such user", Outcome::rejected, M},
   };
   for (const Case& c : CASES) {
     const Verdict verdict = judge(c.phase, reply(c.answer));
@@ -161,8 +175,47 @@ TEST_CASE("the operator reads which server, which phase, its words and what to d
         "relay.example:25 answered 250 2.0.0 to end of message: \"Ok: queued as 4F2\".");
 }
 
+TEST_CASE("what the server quotes of a mail or a login does not get into a sentence or an id") {
+  const auto say_of = [](Phase phase, const char* text) {
+    const Reply r = reply(text);
+    return say("r:25", phase, r, judge(phase, r));
+  };
+  CHECK(say_of(Phase::dot, "554 5.7.1 phishing: https://i.example/v/AbC_dEf-0123456789abcdefXYZ?x=1 see terms") ==
+        "r:25 answered 554 5.7.1 to end of message: \"phishing: https://i.example/*** see terms\". The server does not "
+        "want this message; its words say why.");
+  CHECK(say_of(Phase::dot, "250 2.0.0 Ok AbC_dEf-0123456789abcdefXYZ").find("AbC") == std::string::npos);
+  CHECK(say_of(Phase::auth, "535 5.7.8 authentication failed for AGludml0ZWQAcGVuY2ls").find("AGlu") ==
+        std::string::npos);
+  CHECK(say_of(Phase::auth, "535 5.7.8 not decoded: cGVuY2ls").find("cGVu") == std::string::npos);
+  CHECK(
+      judge(Phase::dot, reply("250 queued as https://i.example/v/AbC_dEf-0123456789abcdefXYZ")).remote_id.find("AbC") ==
+      std::string::npos);
+}
+
+TEST_CASE("a server that is only busy at the login does not send anybody looking for the password") {
+  for (const char* text : {"421 4.3.0 busy", "454 4.7.0 Temporary authentication failure", "432 4.7.12 later"}) {
+    const Reply r = reply(text);
+    const std::string sentence = say("r:25", Phase::auth, r, judge(Phase::auth, r));
+    INFO(sentence);
+    CHECK(sentence.find("password") == std::string::npos);
+    CHECK(sentence.ends_with("It is tried again by itself."));
+  }
+}
+
+TEST_CASE("the advice to a refusal about us names what to look at") {
+  const auto say_of = [](Phase phase, const char* text) {
+    const Reply r = reply(text);
+    return say("r:25", phase, r, judge(phase, r));
+  };
+  CHECK(say_of(Phase::dot, "550 5.7.60 SMTP; Client does not have permissions to send as this sender")
+            .ends_with("may send through the server, and with this sender address."));
+  CHECK(say_of(Phase::dot, "550 5.4.5 Daily user sending limit exceeded.")
+            .ends_with("The server takes no more from this login or host for now: its sending limit is reached."));
+}
+
 TEST_CASE("the server's name for a message is kept where it gives one") {
   CHECK(judge(Phase::dot, reply("250 2.0.0 Ok: queued as 4F2xyz")).remote_id == "4F2xyz");
   CHECK(judge(Phase::dot, reply("250 OK id=1abc-0002")).remote_id == "1abc-0002");
   CHECK(judge(Phase::dot, reply("250 fine")).remote_id.empty());
+  CHECK(judge(Phase::dot, reply("250 Ok: queued as AbC_dEf-0123456789abcdefXYZ")).remote_id.empty());
 }

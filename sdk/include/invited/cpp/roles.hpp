@@ -16,6 +16,8 @@
 // plugin's still runs its code.
 #pragma once
 
+#include <thread>
+
 #include "../identity.h"
 #include "../source.h"
 #include "../transport.h"
@@ -327,8 +329,8 @@ inline void give(const CallState& call, invited_str id, const Verdict& verdict) 
   transport_host(call)->verdict(call.host(), call.raw(), &raw);
 }
 
-// What an exception out of BlockingTransport::send says about its message: an unexpected one may come from anywhere,
-// so nobody knows whether the mail is out.
+// What an exception out of send() says about a message: an unexpected one may come from anywhere, so nobody knows
+// whether the mail is out.
 inline void give(const CallState& call, invited_str id, const Trouble& why) noexcept {
   Status status = why.status;
   std::int32_t scope = INVITED_SCOPE_MESSAGE;
@@ -356,20 +358,41 @@ inline void give(const CallState& call, invited_str id, const Trouble& why) noex
 // A batch is completed by its last verdict, or, when some are dropped, by the last one that lets go.
 class BatchState : public CallState {
 public:
-  BatchState(const invited_host* host, invited_call* call, std::uint64_t count) noexcept
-      : CallState(host, call), open_messages_(count) {}
+  BatchState(const invited_host* host, invited_call* call, std::uint64_t count)
+      : CallState(host, call), open_messages_(count) {
+    unwound_.reserve(count);
+  }
   void settle_one() noexcept {
     if (open_messages_.fetch_sub(1, std::memory_order_acq_rel) == 1) complete(Status::ok);
   }
 
+  // A message went without a verdict. Where an exception took it along on the thread of send(), send() may say why.
+  void let_go(const invited_message* message) noexcept {
+    if (sender_ == std::this_thread::get_id() && std::uncaught_exceptions() > 0 &&
+        unwound_.size() < unwound_.capacity())
+      unwound_.push_back(message);
+  }
+  // send() threw that: it is the verdict of the messages that went down with it. What it had passed on to others stays
+  // theirs, and may be on its way. True: with that the batch is completed.
+  bool settle_unwound(const Trouble& why) noexcept {
+    for (const invited_message* message : unwound_) {
+      give(*this, message->id, why);
+      settle_one();
+    }
+    return !unwound_.empty() && !open();
+  }
+
 private:
   std::atomic<std::uint64_t> open_messages_;
+  const std::thread::id sender_ = std::this_thread::get_id();
+  std::vector<const invited_message*> unwound_;  // by that thread alone
 };
 
 }  // namespace detail
 
 // One message that is on its way out. Move-only. Give its verdict once, from any thread: that ends it, and message()
-// is gone with it. Destroyed without a verdict it counts as UNKNOWN.
+// is gone with it. Destroyed without a verdict it counts as UNKNOWN, unless a Failure out of send() is what destroys
+// it.
 class Outgoing {
 public:
   Outgoing(std::shared_ptr<detail::BatchState> batch, const invited_message* raw) noexcept
@@ -378,7 +401,9 @@ public:
   Outgoing& operator=(Outgoing&&) noexcept = default;
   Outgoing(const Outgoing&) = delete;
   Outgoing& operator=(const Outgoing&) = delete;
-  ~Outgoing() = default;
+  ~Outgoing() {
+    if (batch_) batch_->let_go(raw_);
+  }
 
   const Message& message() const noexcept { return message_; }
   bool open() const noexcept { return batch_ != nullptr; }
@@ -466,6 +491,9 @@ class AsyncTransport {
 public:
   virtual ~AsyncTransport() = default;
   virtual std::uint32_t window() { return 1; }
+  // Sends them, now or later. Throw Failure(retry or rejected, …): that is the verdict of each message that is then
+  // still in the batch; what was moved out of it stays with whoever holds it. After any other exception nobody knows
+  // whether they went out.
   virtual void send(std::vector<Outgoing> batch) = 0;
   // The outcome is durable: that connection may commit its next message. [any-thread]; must not block.
   virtual void settled(std::string_view /*id*/) noexcept {}
@@ -805,6 +833,8 @@ struct AsyncTransportOps {
           instance<T>(self).object.send(std::move(batch));
         },
         [&](const Trouble& why) {
+          // A bug fails the call, so that it is seen; its messages are UNKNOWN then.
+          if (state && why.status != Status::internal && state->settle_unwound(why)) return;
           if (state) return state->threw(why);
           tell(host, call, why);
           host->complete(host, call, static_cast<invited_status>(why.status));
