@@ -89,14 +89,26 @@ std::string shown(const json::value& plan) {
   return text;
 }
 
+// Those the plan left out, and those who changed since it was made.
+json::object skipped_in_all(const json::value& plan, const json::value& counts) {
+  json::object all;
+  for (const json::value* from : {&plan, &counts}) {
+    const auto* skipped = member(*from, "skipped");
+    if (skipped == nullptr || !skipped->is_object()) continue;
+    for (const auto& one : skipped->get_object()) {
+      const std::int64_t before = all.contains(one.key()) ? all.at(one.key()).as_int64() : 0;
+      all[one.key()] = before + number_of(*skipped, one.key());
+    }
+  }
+  return all;
+}
+
 json::object result_of(const json::value& plan, const JobEnd& end, const std::string& job) {
-  const auto* skipped = member(end.counts, "skipped");
-  if (skipped == nullptr) skipped = member(plan, "skipped");
   json::object result{{"plan", json::string(text_of(plan, "plan"))},
                       {"sent", number_of(end.counts, "sent")},
                       {"connected", number_of(end.counts, "connected")},
                       {"failed", number_of(end.counts, "failed")},
-                      {"skipped", skipped == nullptr ? json::value(json::object()) : *skipped}};
+                      {"skipped", skipped_in_all(plan, end.counts)}};
   result["job"] = job.empty() ? json::value(nullptr) : json::value(json::string(job));
   return result;
 }

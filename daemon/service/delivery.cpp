@@ -342,9 +342,10 @@ boost::asio::awaitable<bool> Delivery::recall_unwanted() {
 }
 
 void Delivery::take_verdict(model::Verdict verdict) {
+  Told told{std::move(verdict), clock_.now(), random_.below(1'000)};
   // Before it is stored: what is due again at once shall not be claimed in between.
-  if (verdict.transport_trouble) pause(verdict);
-  told_.push_back({std::move(verdict), clock_.now(), random_.below(1'000)});
+  if (told.verdict.transport_trouble) pause(told.verdict);
+  told_.push_back(std::move(told));
   if (!std::exchange(recording_, true)) scope_.spawn("delivery outcomes", record());
 }
 

@@ -40,6 +40,7 @@ boost::asio::awaitable<void> Sweep::run() {
 
 boost::asio::awaitable<std::size_t> Sweep::pass() {
   std::size_t ended = co_await expire();
+  if (gate_.open()) ended += co_await disable_leavers();
   if (gate_.open() && clock_.monotonic() >= employments_next_) {
     ended += co_await employments();
     employments_next_ = clock_.monotonic() + employments_each;

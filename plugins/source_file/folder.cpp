@@ -283,6 +283,11 @@ void Folder::say_once(const std::string& name, const std::string& what) {
             {{"file", is_plain_text(name) ? name : "?"}, {"folder", path_}});
 }
 
+namespace {
+// A time and the name of the result table are put behind it; a name has at most 255.
+constexpr std::size_t longest_name = 200;
+}  // namespace
+
 std::optional<Identity> Folder::acceptable(const std::string& name, const struct stat& kind, std::uint32_t owner) {
   if (S_ISDIR(kind.st_mode)) return std::nullopt;
   if (S_ISLNK(kind.st_mode)) {
@@ -296,6 +301,8 @@ std::optional<Identity> Folder::acceptable(const std::string& name, const struct
                        ", which is neither the folder's owner nor invited nor root");
   } else if (!is_plain_text(name)) {
     say_once(name, "its name is not readable text (UTF-8)");
+  } else if (name.size() > longest_name) {
+    say_once(name, "its name has more than " + std::to_string(longest_name) + " octets; shorten it");
   } else {
     return identity_of(kind);
   }

@@ -15,7 +15,7 @@ constexpr const char* plan =
         "examples":[{"user":"14","name":"A. Example","login_email":"a@b.example"}]})";
 
 struct BulkDaemon : FakeDaemon {
-  explicit BulkDaemon(const std::string& counts = R"({"sent":400,"connected":2,"skipped":{"connected":20}})",
+  explicit BulkDaemon(const std::string& counts = R"({"sent":400,"connected":2,"skipped":{"connected":1}})",
                       const std::string& state = "done") {
     answer("POST", "/v1/plans", 201, plan);
     answer("POST", "/v1/plans/p7/run", 202, R"({"job":"j9"})");
@@ -39,8 +39,10 @@ TEST_CASE("a bulk send plans, compares the count, runs that plan, follows the jo
   CHECK(outcome.code == 0);
   CHECK(daemon.asked_for() == whole_run);
   CHECK(json::parse(daemon.asked()[0].body) == json::parse(R"({"kind":"send-verification","filter":{"all":true}})"));
-  CHECK(json::parse(outcome.out) ==
-        json::parse(R"({"plan":"p7","sent":400,"connected":2,"failed":0,"skipped":{"connected":20},"job":"j9"})"));
+  CHECK(
+      json::parse(outcome.out) ==
+      json::parse(
+          R"({"plan":"p7","sent":400,"connected":2,"failed":0,"skipped":{"connected":21,"in_review":3,"scheduled":5},"job":"j9"})"));
   CHECK_THAT(outcome.err, Contains("Sending 201 of 402, 50 %"));
   CHECK(daemon.complaints() == "");
 }

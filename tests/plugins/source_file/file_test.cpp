@@ -327,6 +327,18 @@ TEST_CASE("file: a NUL in the last row stops the whole file before its first row
   CHECK(call.rejected[0].starts_with("100002//nul/line 100002: there is a NUL byte"));
 }
 
+TEST_CASE("file: a name too long for the result beside it stops no other file") {
+  const TempFolder folder;
+  Source source(folder.path());
+  source.fetch();
+  drop(folder.path(), std::string(240, 'a') + ".csv", "user_id\n14\n");
+  drop(folder.path(), "people.csv", "user_id\n15\n");
+  const auto& call = source.fetch();
+  REQUIRE(call.rows.size() == 1);
+  CHECK(source.finish(call).status == INVITED_OK);
+  CHECK(source.fetch().rows.empty());
+}
+
 TEST_CASE("file: a file of more rows than are taken at once is refused without being read") {
   const TempFolder folder;
   Source source(folder.path());

@@ -298,7 +298,7 @@ TEST_CASE("a server that is silent at QUIT does not keep the place from a new co
 TEST_CASE("what is cancelled before its final dot is out is taken back from its connection") {
   const auto taken_back = [](Collector& desk, const std::string& id) {
     INFO(id << ": " << desk.verdict(id).detail);
-    CHECK(desk.outcome(id) == "retry/transport");
+    CHECK(desk.outcome(id) == "cancelled/transport");
     CHECK(desk.verdict(id).detail.find("taken back before it was sent") != std::string::npos);
   };
   const MessagePtr one = mail("1");
