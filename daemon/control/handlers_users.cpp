@@ -2,6 +2,7 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
+#include <stdexcept>
 
 #include "control/answers.hpp"
 #include "control/server.hpp"
@@ -341,7 +342,15 @@ model::SourcePush import_push(Call& call) {
           std::move(call.request.body)};
 }
 
+namespace {
 // A condition that was given and cannot be read ends the request: left out it would select more people than meant.
+template <class Value>
+Value readable(std::optional<Value> condition) {
+  if (!condition) throw std::logic_error("a condition of a filter passed its check and cannot be read");
+  return *std::move(condition);
+}
+}  // namespace
+
 model::UserFilter filter_of(const json::object& values) {
   model::UserFilter filter;
   const auto text = [&](std::string_view field) -> std::optional<std::string> {
@@ -354,11 +363,11 @@ model::UserFilter filter_of(const json::object& values) {
   filter.authorised_company = text("authorised_company");
   filter.role = text("role");
   if (const auto* enabled = values.if_contains("enabled")) filter.enabled = enabled->as_bool();
-  if (const auto connection = text("connection")) filter.connection = model::parse_connection(*connection).value();
+  if (const auto connection = text("connection")) filter.connection = readable(model::parse_connection(*connection));
   if (const auto* saved = values.if_contains("login_email_saved")) filter.login_email_saved = saved->as_bool();
-  if (const auto date = text("start_before")) filter.start_before = model::parse_date(*date).value();
-  if (const auto date = text("start_after")) filter.start_after = model::parse_date(*date).value();
-  if (const auto state = text("invitation")) filter.invitation = model::parse_invitation_state(*state).value();
+  if (const auto date = text("start_before")) filter.start_before = readable(model::parse_date(*date));
+  if (const auto date = text("start_after")) filter.start_after = readable(model::parse_date(*date));
+  if (const auto state = text("invitation")) filter.invitation = readable(model::parse_invitation_state(*state));
   filter.search = text("search").value_or("");
   return filter;
 }
