@@ -209,7 +209,7 @@ TEST_CASE("after a failure that everybody was told of the next hand-over knocks 
                                                     : ScriptedServer::proper();
     });
     options.server.port = server.port();
-    Collector desk(std::move(options));
+    Collector desk(options);
     desk.send({"1"});
     REQUIRE(desk.wait_for(1));
     CHECK(desk.outcome("1") == "retry/transport");
