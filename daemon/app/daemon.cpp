@@ -288,7 +288,8 @@ void Daemon::make_services() {
   delivery.max_attempts = config_.mail.max_attempts;
   delivery_ = std::make_unique<service::Delivery>(*store_, clock_, random_, executor, planner_, *tokens_, *mail_writer_,
                                                   transport, gate_, scope_, ids_.next(), delivery);
-  connecting_ = std::make_unique<service::Connecting>(*store_, clock_, random_, executor, planner_, gate_, identity);
+  connecting_ =
+      std::make_unique<service::Connecting>(*store_, clock_, random_, executor, planner_, gate_, identity, scope_);
   sweep_ = std::make_unique<service::Sweep>(*store_, clock_, planner_, gate_);
   reviews_ = std::make_unique<service::Reviews>(*store_, clock_, planner_);
   users_ = std::make_unique<service::Users>(*store_, clock_, planner_);
@@ -654,7 +655,7 @@ struct Life {
 
 }  // namespace
 
-int check_config(const config::Config& config) {
+int check_config(const config::Config& config, bool good) {
   asio::io_context io(1);
   core::SystemClock clock;
   plugin::Setup setup;
@@ -675,7 +676,7 @@ int check_config(const config::Config& config) {
   tell_errors(errors);
   // Without their folder every plugin would be named as unknown.
   if (!plugins_there) return EX_CONFIG;
-  return run_to_end(io, Checker::run({&registry, all_instances(config), errors.empty()}));
+  return run_to_end(io, Checker::run({&registry, all_instances(config), good && errors.empty()}));
 }
 
 int run(config::Config config, const Options& options) {

@@ -16,8 +16,8 @@ struct Options {
 };
 
 // Checks what the file cannot know alone: loads every module, validates and creates every instance, ends them again.
-// Prints every error; 0 or 78.
-[[nodiscard]] int check_config(const config::Config& config);
+// Prints every error; 0 or 78. `good`: nothing was wrong with the file so far.
+[[nodiscard]] int check_config(const config::Config& config, bool good);
 
 // Runs the daemon in the foreground. 0 after an orderly end; 69 unavailable (state or socket in use), 70 internal, 74
 // I/O, 78 configuration.

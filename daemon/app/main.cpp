@@ -65,16 +65,14 @@ int run(int argc, char** argv) {
   // To a daemon SIGHUP means "reload", also before it serves; to what ends by itself, that its terminal is gone.
   if (!only_check && !given.contains("rehearse")) (void)std::signal(SIGHUP, SIG_IGN);
   const std::filesystem::path path = file.empty() ? default_file : file;
-  auto config = invited::config::load(path);
-  if (!config) {
-    for (const auto& error : config.error()) fmt::print(stderr, "{}\n", invited::config::line(error));
-    return EX_CONFIG;
-  }
+  auto [config, errors] = invited::config::load_draft(path);
+  for (const auto& error : errors) fmt::print(stderr, "{}\n", invited::config::line(error));
+  if (!config || (!errors.empty() && !only_check)) return EX_CONFIG;
   // A check says what is wrong, or "good": not how the plugins were loaded.
   invited::core::log::start(only_check ? std::max(config->log_level, invited::core::log::Level::warning)
                                        : config->log_level);
   if (only_check) {
-    const int code = invited::app::check_config(*config);
+    const int code = invited::app::check_config(*config, errors.empty());
     if (code == EX_OK) fmt::print(stderr, "{}: good\n", path.string());
     return code;
   }

@@ -664,15 +664,44 @@ Config read(Reader& in, const std::shared_ptr<const SourceFile>& file) {
   return config;
 }
 
+tl::expected<Config, Errors> whole(Draft draft) {
+  if (!draft.errors.empty()) return tl::unexpected(std::move(draft.errors));
+  return std::move(draft.config.value());
+}
+
+bool is_below(std::string_view pointer, std::string_view parent) {
+  return pointer == parent || (pointer.starts_with(parent) && pointer[parent.size()] == '/');
+}
+
+bool knows_its_plugins(const Errors& errors) {
+  return std::none_of(errors.begin(), errors.end(), [](const core::Error& error) {
+    const std::string pointer = pointer_of(error);
+    const auto is = [&](std::string_view list) { return pointer == list; };
+    return pointer.empty() || is("/sources") || is("/transports") || is("/identities") ||
+           is_below(pointer, "/state_dir") || is_below(pointer, "/plugin_dirs");
+  });
+}
+
+void leave_out_blamed(Config& config, const Errors& errors) {
+  for (auto* const instances : {&config.sources, &config.transports, &config.identities}) {
+    std::erase_if(*instances, [&](const Instance& instance) {
+      const auto of_it = std::string_view(instance.pointer).substr(0, instance.pointer.rfind('/'));
+      return !instance.embedded && std::any_of(errors.begin(), errors.end(), [&](const core::Error& error) {
+        return is_below(pointer_of(error), of_it);
+      });
+    });
+  }
+}
+
 }  // namespace
 
 std::string Config::where(std::string_view pointer) const {
   return place(file->name, file->positions.find(pointer));
 }
 
-tl::expected<Config, Errors> parse(std::string_view text, std::string_view name, const fs::path& folder) {
+Draft parse_draft(std::string_view text, std::string_view name, const fs::path& folder) {
   auto document = parse_yaml(text, name);
-  if (!document) return tl::unexpected(std::move(document.error()));
+  if (!document) return {std::nullopt, std::move(document.error())};
 
   auto file = std::make_shared<SourceFile>();
   file->name = std::string(name);
@@ -693,32 +722,41 @@ tl::expected<Config, Errors> parse(std::string_view text, std::string_view name,
   for (auto& error : found) {
     if (!said.contains(pointer_of(error))) errors.push_back(std::move(error));
   }
-  if (!errors.empty()) {
-    sort_by_place(errors);
-    if (errors.size() > max_errors) {
-      const auto left_out = errors.size() - max_errors;
-      errors.resize(max_errors);
-      errors.push_back(
-          {core::ErrorKind::invalid, "config_more_errors", fmt::format("{} more errors", left_out), file->name});
-    }
-    return tl::unexpected(std::move(errors));
+  if (errors.empty()) return {std::move(config), {}};
+  Draft draft;
+  if (knows_its_plugins(errors) && !config.state_dir.empty()) draft.config = std::move(config);
+  if (draft.config) leave_out_blamed(*draft.config, errors);
+  sort_by_place(errors);
+  if (errors.size() > max_errors) {
+    const auto left_out = errors.size() - max_errors;
+    errors.resize(max_errors);
+    errors.push_back(
+        {core::ErrorKind::invalid, "config_more_errors", fmt::format("{} more errors", left_out), file->name});
   }
-  return config;
+  draft.errors = std::move(errors);
+  return draft;
 }
 
-tl::expected<Config, Errors> load(const fs::path& file) {
+tl::expected<Config, Errors> parse(std::string_view text, std::string_view name, const fs::path& folder) {
+  return whole(parse_draft(text, name, folder));
+}
+
+Draft load_draft(const fs::path& file) {
   auto text = core::read_file(file, max_yaml_bytes);
   if (!text) {
     auto error = std::move(text.error());
     error.location.clear();  // the sentence names the file
-    return tl::unexpected(Errors{std::move(error)});
+    return {std::nullopt, {std::move(error)}};
   }
   std::error_code error;
   const auto absolute = fs::absolute(file, error);
-  if (error) {
-    return tl::unexpected(Errors{{core::ErrorKind::unavailable, "config_unreadable", error.message(), file.string()}});
-  }
-  return parse(*text, file.string(), absolute.parent_path());
+  if (error)
+    return {std::nullopt, {{core::ErrorKind::unavailable, "config_unreadable", error.message(), file.string()}}};
+  return parse_draft(*text, file.string(), absolute.parent_path());
+}
+
+tl::expected<Config, Errors> load(const fs::path& file) {
+  return whole(load_draft(file));
 }
 
 fs::path default_file() {

@@ -132,6 +132,16 @@ struct Config {
 [[nodiscard]] tl::expected<Config, Errors> parse(std::string_view text, std::string_view name,
                                                  const std::filesystem::path& folder);
 
+// For a check that shall tell everything at once: what could be read of a file that is wrong somewhere, without the
+// plugin instances that an error is about; nothing if the errors leave unknown where plugins are, or which. `errors` as
+// load() gives them.
+struct Draft {
+  std::optional<Config> config;
+  Errors errors;
+};
+[[nodiscard]] Draft load_draft(const std::filesystem::path& file);
+[[nodiscard]] Draft parse_draft(std::string_view text, std::string_view name, const std::filesystem::path& folder);
+
 // Where the file is looked for if nobody says: /etc/invited/invited.yaml, or below the prefix of the installation.
 [[nodiscard]] std::filesystem::path default_file();
 

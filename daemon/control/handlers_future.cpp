@@ -6,6 +6,7 @@
 
 #include "control/answers.hpp"
 #include "control/server.hpp"
+#include "model/reasons.hpp"
 #include "service/preview.hpp"
 
 namespace invited::control {
@@ -91,9 +92,18 @@ awaitable<HttpResponse> show_risks(Desk* desk, Call call) {
   co_return list_answer(std::move(items), next_cursor(page.next));
 }
 
+bool wants_mail_now(const service::PlanItem& next, core::Instant now) {
+  const auto action = next.decision.action;
+  return (action == model::Action::send || action == model::Action::deliver) && next.decision.at <= now;
+}
+
 awaitable<HttpResponse> show_why(Desk* desk, Call call) {
-  const auto why = co_await desk->queries.why(call.text("id"));
+  auto why = co_await desk->queries.why(call.text("id"));
   if (!why) co_return problem(why.error());
+  if (why->next && wants_mail_now(*why->next, desk->clock.now())) {
+    for (std::string& wait : why_nothing_leaves(*desk))
+      why->now.reasons.push_back({model::reason::sending_waits, std::move(wait)});
+  }
   co_return answer(200, why_json(*why));
 }
 

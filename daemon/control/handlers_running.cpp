@@ -62,13 +62,7 @@ awaitable<json::object> status_json(Desk* desk) {
   for (const auto& [state, n] : counts.invitations) numbers["invitations_" + state] = n;
   for (const auto& [state, n] : counts.deliveries) numbers["mails_" + state] = n;
   json::array waits;
-  if (!desk->gate.held().empty())
-    waits.emplace_back(desk->gate.held() + " Look at the plan (invitectl plan show), then: invitectl state confirm");
-  for (const auto& source : desk->gate.unread_sources())
-    waits.emplace_back("The source " + source + " is being read for the first time since the start.");
-  if (delivery.paused)
-    waits.emplace_back(
-        fmt::format("The transport is paused for {} s: {}", delivery.resumes_in.count() / 1'000, delivery.trouble));
+  for (std::string& why : why_nothing_leaves(*desk)) waits.emplace_back(std::move(why));
   // What a person has not decided yet holds up nobody else.
   const bool ready = waits.empty();
   for (const auto& batch : held_batches) waits.emplace_back(service::held_sentence(batch));
@@ -192,6 +186,19 @@ awaitable<HttpResponse> follow_events(Desk* desk, Call call) {
 }
 
 }  // namespace
+
+std::vector<std::string> why_nothing_leaves(const Desk& desk) {
+  std::vector<std::string> waits;
+  if (!desk.gate.held().empty())
+    waits.push_back(desk.gate.held() + " Look at the plan (invitectl plan show), then: invitectl state confirm");
+  for (const auto& source : desk.gate.unread_sources())
+    waits.push_back("The source " + source + " is being read for the first time since the start.");
+  const auto delivery = desk.delivery.status();
+  if (delivery.paused)
+    waits.push_back(
+        fmt::format("The transport is paused for {} s: {}", delivery.resumes_in.count() / 1'000, delivery.trouble));
+  return waits;
+}
 
 void add_running_handlers(Handlers& handlers, Desk& desk) {
   Desk* d = &desk;

@@ -137,6 +137,8 @@ private:
 [[nodiscard]] std::uint64_t body_bytes_for(const core::HttpRequest& head, const Roles& roles,
                                            std::uint64_t import_bytes);
 
+// Why no mail leaves at the moment, a sentence each; empty while mails leave.
+[[nodiscard]] std::vector<std::string> why_nothing_leaves(const Desk& desk);
 // The one filter over users out of a command's arguments.
 [[nodiscard]] model::UserFilter filter_of(const boost::json::object& values);
 // The source that takes a file for import: the one that is named, else the first that reads files.

@@ -146,6 +146,10 @@ std::optional<Reason> not_by_itself(const Facts& facts, Chain& chain) {
     chain.add(reason::auto_invite_all, "This company invites every user with a login email (auto_invite: all).");
     return std::nullopt;
   }
+  if (invitation != nullptr && invitation->state == InvitationState::revoked && same_address(facts))
+    return Reason{reason::link_revoked,
+                  fmt::format("The link was revoked ({}): send the verification again when it is wanted.",
+                              invitation->end_reason)};
   return Reason{reason::not_a_hire, "Not a new hire: the login email is saved and waits for \"send verification\"."};
 }
 

@@ -94,6 +94,8 @@ class Identity {
 public:
   virtual ~Identity() = default;
   [[nodiscard]] virtual const std::string& name() const = 0;
+  // How many calls it wants open at the same time, at least 1.
+  [[nodiscard]] virtual std::size_t window() const = 0;
   // All are harmless when repeated with the same external id.
   virtual awaitable<ProviderAnswer> ensure_account(AccountRequest request) = 0;
   virtual awaitable<ProviderAnswer> remove_connection(std::string external_id) = 0;
@@ -121,6 +123,7 @@ using SourceSink = std::function<awaitable<void>(std::vector<SourceItem>)>;
 struct Fetched {
   std::string cursor;
   bool more = false;      // fetch again at once
+  bool soon = false;      // there is something that cannot be read yet; on_change follows
   std::size_t items = 0;  // 0: nothing new
 };
 

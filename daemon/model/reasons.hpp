@@ -49,6 +49,8 @@ inline constexpr std::string_view provider_refused = "provider_refused";
 inline constexpr std::string_view disconnected = "disconnected";
 inline constexpr std::string_view employment_ended = "employment_ended";
 inline constexpr std::string_view between_employments = "between_employments";
+// Due, and nothing leaves for anybody at the moment: a source is unread, the state held, the transport paused.
+inline constexpr std::string_view sending_waits = "sending_waits";  // W11
 // Why a batch waits for a person.
 inline constexpr std::string_view too_many_at_once = "too_many_at_once";
 inline constexpr std::string_view too_many_withdrawn = "too_many_withdrawn";

@@ -84,6 +84,7 @@ class IdentityAdapter final : public model::Identity {
 public:
   explicit IdentityAdapter(std::shared_ptr<Instance> instance) : instance_(std::move(instance)) {}
   [[nodiscard]] const std::string& name() const override { return instance_->name(); }
+  [[nodiscard]] std::size_t window() const override { return instance_->window(); }
   awaitable<model::ProviderAnswer> ensure_account(model::AccountRequest request) override;
   awaitable<model::ProviderAnswer> remove_connection(std::string external_id) override;
   awaitable<model::ProviderAnswer> reset_password(std::string external_id) override;

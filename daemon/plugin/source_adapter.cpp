@@ -359,7 +359,8 @@ void take_fetched(const invited_host* host, invited_call* handle, invited_str cu
       return 0;
     }
     call->result.fetched.cursor = view(cursor);
-    call->result.fetched.more = more != 0;
+    call->result.fetched.soon = more == INVITED_MORE_SOON;
+    call->result.fetched.more = more != 0 && !call->result.fetched.soon;
     call->result.settle = settle != 0;
     return 0;
   });

@@ -45,6 +45,7 @@ class WillingIdentity final : public model::Identity {
 public:
   explicit WillingIdentity(std::string sign_in_url) : sign_in_url_(std::move(sign_in_url)) {}
   [[nodiscard]] const std::string& name() const override { return name_; }
+  [[nodiscard]] std::size_t window() const override { return 64; }
   model::awaitable<model::ProviderAnswer> ensure_account(model::AccountRequest request) override;
   model::awaitable<model::ProviderAnswer> remove_connection(std::string external_id) override;
   model::awaitable<model::ProviderAnswer> reset_password(std::string external_id) override;

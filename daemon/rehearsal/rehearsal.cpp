@@ -72,7 +72,7 @@ public:
         batches_(store_, clock_, planner_, settings.brakes),
         bulk_(store_, clock_, planner_, settings.cooldown),
         scheduler_(store_, clock_, io_.get_executor(), planner_, batches_, gate_),
-        connecting_(store_, clock_, random_, io_.get_executor(), planner_, gate_, identity_),
+        connecting_(store_, clock_, random_, io_.get_executor(), planner_, gate_, identity_, scope_),
         sweep_(store_, clock_, planner_, gate_),
         links_(store_, clock_, planner_, tokens_, 1),
         delivery_(store_, clock_, random_, io_.get_executor(), planner_, tokens_, writer, transport_, gate_, scope_,

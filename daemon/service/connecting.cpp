@@ -21,7 +21,6 @@ namespace log = core::log;
 namespace events = core::events;
 
 constexpr core::Milliseconds look_each{1'000};
-constexpr std::size_t chunk = 64;
 constexpr core::Milliseconds removal_again = std::chrono::hours{24};
 
 void record_connected(Db& db, Planner& planner, const ProviderTask& task, const ProviderAnswer& answer,
@@ -101,58 +100,81 @@ void record(Db& db, Planner& planner, const ProviderTask& task, const ProviderAn
 
 Connecting::Connecting(store::Store& store, core::Clock& clock, core::Random& random,
                        boost::asio::any_io_executor executor, std::shared_ptr<Planner> planner, const SendingGate& gate,
-                       model::Identity& identity)
+                       model::Identity& identity, core::TaskScope& scope)
     : store_(store),
       clock_(clock),
       random_(random),
       wakeup_(std::move(executor)),
       planner_(std::move(planner)),
       gate_(gate),
-      identity_(identity) {}
+      identity_(identity),
+      scope_(scope),
+      asked_about_(std::make_shared<std::unordered_set<Id>>()) {}
 
 boost::asio::awaitable<void> Connecting::run() {
   const Looper looper("connecting", clock_);
   while (true) {
-    while (co_await looper.guarded(pass()) == chunk) {
-    }
+    (void)co_await looper.guarded(pass());
     co_await wakeup_.wait_for(clock_, look_each);
   }
 }
 
-boost::asio::awaitable<std::size_t> Connecting::pass() {
-  if (!gate_.held().empty()) co_return 0;
-  const Instant now = clock_.now();
-  auto due = co_await [&] { return store_.read([now](Db& db) { return store::tasks::due(db, now, chunk); }); }();
-  for (ProviderTask& task : due) co_await work(std::move(task));
-  co_return due.size();
+std::vector<Connecting::Due> Connecting::due_at(Db& db, Instant now, std::size_t limit) {
+  std::vector<Due> all;
+  for (ProviderTask& task : store::tasks::due(db, now, limit)) {
+    model::AccountRequest r;
+    r.external_id = task.user.text();
+    if (const auto user = store::users::get(db, task.user)) {
+      r.login_email = user->login_email_canonical;
+      r.name = user->name;
+      r.given_name = user->given_name;
+      r.family_name = user->family_name;
+      r.locale = user->locale;
+      r.company = user->company;
+      r.roles = user->roles;
+    }
+    // The address that was verified, whatever is saved by now.
+    if (const auto invitation = task.invitation ? store::invitations::get(db, *task.invitation) : std::nullopt)
+      r.login_email = invitation->login_email_canonical;
+    all.push_back({std::move(task), std::move(r)});
+  }
+  return all;
 }
 
-boost::asio::awaitable<void> Connecting::work(ProviderTask task) {
-  const auto wanted = co_await [&] {
-    return store_.read([task](Db& db) -> std::optional<model::AccountRequest> {
-      // While the tasks before this one were worked off it may have been dropped, or asked for anew.
-      const auto still = store::tasks::get(db, task.key);
-      if (!still || still->invitation != task.invitation || still->next_at != task.next_at) return std::nullopt;
-      model::AccountRequest r;
-      r.external_id = task.user.text();
-      if (const auto user = store::users::get(db, task.user)) {
-        r.login_email = user->login_email_canonical;
-        r.name = user->name;
-        r.given_name = user->given_name;
-        r.family_name = user->family_name;
-        r.locale = user->locale;
-        r.company = user->company;
-        r.roles = user->roles;
-      }
-      // The address that was verified, whatever is saved by now.
-      if (const auto invitation = task.invitation ? store::invitations::get(db, *task.invitation) : std::nullopt)
-        r.login_email = invitation->login_email_canonical;
-      return r;
-    });
-  }();
-  if (!wanted) co_return;
-  model::AccountRequest request = *wanted;
-  const ProviderAnswer answer = co_await ask(task, std::move(request));
+boost::asio::awaitable<std::size_t> Connecting::pass() {
+  if (!gate_.held().empty()) co_return 0;
+  const std::size_t window = identity_.window();
+  if (asked_about_->size() >= window) co_return 0;
+  const Instant now = clock_.now();
+  // What is being asked for is due until its answer is stored.
+  auto due = co_await [&] { return store_.read([now, window](Db& db) { return due_at(db, now, window); }); }();
+  std::size_t begun = 0;
+  for (Due& one : due) {
+    if (asked_about_->size() >= window) break;
+    if (!asked_about_->insert(one.task.user).second) continue;
+    scope_.spawn("provider call", work(std::move(one)));
+    ++begun;
+  }
+  co_return begun;
+}
+
+boost::asio::awaitable<void> Connecting::work(Due due) {
+  {
+    struct End {
+      std::shared_ptr<std::unordered_set<Id>> asked_about;
+      Id user;
+      ~End() { asked_about->erase(user); }
+    } const end{asked_about_, due.task.user};
+    const Looper looper("connecting", clock_);
+    (void)co_await looper.guarded(ask_and_record(std::move(due)));
+  }
+  wakeup_.ring();
+}
+
+// Whether the provider has done it.
+boost::asio::awaitable<bool> Connecting::ask_and_record(Due due) {
+  const ProviderTask task = std::move(due.task);
+  const ProviderAnswer answer = co_await ask(task, std::move(due.request));
   const Instant now = clock_.now();
   const std::uint64_t jitter = random_.below(1'000);
   co_await [&] {
@@ -165,7 +187,8 @@ boost::asio::awaitable<void> Connecting::work(ProviderTask task) {
                              "the daemon could not store the provider's answer; its journal says why");
     });
   }();
-  if (answer.status == ProviderStatus::done) {
+  const bool done = answer.status == ProviderStatus::done;
+  if (done) {
     log::info(done_event(task.kind), "The provider has done it",
               {{"user", task.user.text()}, {"task", std::string(model::to_text(task.kind))}});
   } else {
@@ -175,6 +198,7 @@ boost::asio::awaitable<void> Connecting::work(ProviderTask task) {
                                                   : "The provider cannot do it now; it is tried again",
         {{"user", task.user.text()}, {"task", std::string(model::to_text(task.kind))}, {"detail", answer.detail}});
   }
+  co_return done;
 }
 
 boost::asio::awaitable<ProviderAnswer> Connecting::ask(ProviderTask task, model::AccountRequest request) {

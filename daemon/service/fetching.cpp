@@ -26,6 +26,7 @@ IntakeContext context_of(const std::string& source, std::shared_ptr<Gathering> g
 }
 
 constexpr core::Milliseconds busy_pause{1'000};
+constexpr core::Milliseconds patience_at_start{30'000};
 constexpr std::size_t most_refused_lines = 20;
 
 std::string settle_key(const std::string& source) {
@@ -105,18 +106,34 @@ void Fetching::start(core::TaskScope& scope) {
 }
 
 boost::asio::awaitable<void> Fetching::loop(std::string name) {
-  const Looper looper("source " + name, clock_);
   Entry& entry = entries_.at(name);
+  const core::Milliseconds patient_until = clock_.monotonic() + patience_at_start;
+  co_await read(name);
+  while (entry.waits && clock_.monotonic() < patient_until) {
+    co_await entry.wakeup->wait_for(clock_, patient_until - clock_.monotonic());
+    co_await read(name);
+  }
+  if (entry.waits)
+    log::warning(
+        events::source_failed,
+        "Something in a source still cannot be read (a file that is still being written?): what is due goes out "
+        "without knowing it",
+        {{"source", name}});
+  // Read, or declared unavailable for now: what is overdue need not wait for a source that is down.
+  gate_.source_settled(name);
+  while (true) {
+    co_await entry.wakeup->wait_for(clock_, entry.source->interval());
+    co_await read(name);
+  }
+}
+
+boost::asio::awaitable<void> Fetching::read(std::string name) {
+  const Looper looper("source " + name, clock_);
   while (true) {
     const auto fetched = co_await looper.guarded(sync(name, {}));
-    if (fetched && !*fetched && fetched->error().code == "source_busy") {
-      // Somebody reads it at this moment, perhaps dry: the turn is still owed.
-      co_await clock_.sleep_for(busy_pause);
-      continue;
-    }
-    // Read, or declared unavailable for now: what is overdue need not wait for a source that is down.
-    gate_.source_settled(name);
-    co_await entry.wakeup->wait_for(clock_, entry.source->interval());
+    if (!fetched || *fetched || fetched->error().code != "source_busy") co_return;
+    // Somebody reads it at this moment, perhaps dry: the turn is still owed.
+    co_await clock_.sleep_for(busy_pause);
   }
 }
 
@@ -189,6 +206,7 @@ boost::asio::awaitable<core::Result<bool>> Fetching::fetch_once(std::string name
   Intake::Run run(intake_, context_of(name, gathering, false), progress);
   const auto fetched = co_await entry.source->fetch(cursor, run.sink());
   co_await run.finish();
+  entry.waits = fetched && fetched->soon;
   if (!fetched) co_return fail(fetched.error());
   const Instant now = clock_.now();
   entry.status.last_read = now;

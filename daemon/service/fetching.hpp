@@ -86,9 +86,11 @@ private:
     std::string route_trouble;                // why its last request failed
     std::vector<model::RowResult> unsettled;  // of the fetch that finish() has not answered for
     bool busy = false;
+    bool waits = false;                     // the last fetch left something that cannot be read yet
     std::weak_ptr<model::Source> exporter;  // while it is lent
   };
   boost::asio::awaitable<void> loop(std::string name);
+  boost::asio::awaitable<void> read(std::string name);  // a failure is told and ends it
   boost::asio::awaitable<core::Result<bool>> fetch_once(std::string name, RowsProgress progress,
                                                         std::shared_ptr<Gathering> gathering, std::size_t* rows);
   boost::asio::awaitable<core::Result<std::size_t>> fetch_all(std::string name, RowsProgress progress,

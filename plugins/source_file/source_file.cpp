@@ -196,7 +196,7 @@ std::string FileSource::check(TakenFile& file, FileCheck& whole) const {
 
 Page FileSource::fetch(std::string_view cursor, Intake& out) {
   pending_.reset();
-  if (!folder_) return {std::string(cursor), false, false};
+  if (!folder_) return {.cursor = std::string(cursor)};
   Look look;
   try {
     look = folder_->look();
@@ -205,7 +205,8 @@ Page FileSource::fetch(std::string_view cursor, Intake& out) {
     throw;
   }
   if (look.again_in_ms) look_again_in(*look.again_in_ms + 10);
-  if (!look.file) return {std::string(cursor), false, false};
+  const bool soon = look.again_in_ms.has_value();
+  if (!look.file) return {.cursor = std::string(cursor), .soon = soon};
 
   Pending pending{std::move(*look.file), {}, Folder::Shelf::done};
   TakenFile& file = pending.file;
@@ -229,7 +230,7 @@ Page FileSource::fetch(std::string_view cursor, Intake& out) {
     look_again_in(Folder::still_ms);
     throw;
   }
-  Page page{pending.cursor, look.more, true};
+  Page page{.cursor = pending.cursor, .more = look.more, .settle = true, .soon = soon};
   pending_.emplace(std::move(pending));
   return page;
 }

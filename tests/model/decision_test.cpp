@@ -215,6 +215,17 @@ TEST_CASE("W0 what a person ended no rule begins again for the same address and 
   CHECK(brief(world) == "send now asked");
 }
 
+TEST_CASE("W14 whose link was revoked with her being disabled waits for a person when she is back, and why says so") {
+  World world;
+  world.employment->hire_open = false;  // the mail was out
+  world.offer(InvitationState::revoked).end_reason = reason::disabled;
+  CHECK(brief(world) == "none now link_revoked");
+  CHECK(world.decide().reasons.back().text ==
+        "The link was revoked (disabled): send the verification again when it is wanted.");
+  world.login_email("anna.new@example.com");
+  CHECK(brief(world) == "none now not_a_hire");
+}
+
 TEST_CASE("W0 a deleted connection is not made again by itself, a verified domain included") {
   World world;
   world.employment->hire_open = false;

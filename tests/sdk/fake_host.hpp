@@ -43,7 +43,7 @@ struct Call {
   std::int64_t announced_rows = -2;  // -2: nothing was announced
   std::map<std::string, std::string> announced;
   std::string cursor = "none";
-  bool more = false, settle = false;
+  bool more = false, soon = false, settle = false;
   std::int32_t http_status = 0;
   std::string content_type, body, written;
   std::vector<VerdictSeen> verdicts;
@@ -221,7 +221,8 @@ inline const invited_source_host Host::source_{
     [](const invited_host* host, invited_call* raw, invited_str cursor, std::int32_t more, std::int32_t settle) {
       Call& call = touch(host, raw);
       call.cursor = str(cursor);
-      call.more = more == 1;
+      call.more = more == INVITED_MORE_NOW;
+      call.soon = more == INVITED_MORE_SOON;
       call.settle = settle == 1;
     },
     [](const invited_host* host, invited_call* raw, std::int32_t status, invited_str type, invited_str body) {

@@ -71,6 +71,11 @@ std::optional<model::ProviderAnswer> ScriptedIdentity::scripted(const std::strin
 }
 
 model::awaitable<model::ProviderAnswer> ScriptedIdentity::ensure_account(model::AccountRequest request) {
+  const std::string external_id = request.external_id;
+  ++open;
+  most_open = std::max(most_open, open);
+  if (takes_time) co_await takes_time(external_id);
+  --open;
   if (auto said = scripted("ensure", request.external_id)) co_return *said;
   // As the contract says: an account that exists stays as it is.
   accounts.emplace(request.external_id, request.login_email);
@@ -157,7 +162,7 @@ Bench::Bench(model::Policies policies, core::Milliseconds cooldown, int renewals
       bulk(*store, clock, planner, cooldown),
       sweep(*store, clock, planner, gate),
       scheduler(*store, clock, io.get_executor(), planner, batches, gate),
-      connecting(*store, clock, random, io.get_executor(), planner, gate, identity),
+      connecting(*store, clock, random, io.get_executor(), planner, gate, identity, *scope),
       self_service(*store, clock, planner, tokens, "https://invite.example.com", std::chrono::minutes{30}),
       queries(*store, clock, planner) {
   restart();
@@ -203,9 +208,13 @@ void Bench::mails_only() {
   settle(io);
 }
 
+void Bench::ask_provider() {
+  while (go(connecting.pass()) > 0) settle(io);
+}
+
 void Bench::pump() {
   mails_only();
-  while (go(connecting.pass()) > 0) settle(io);
+  ask_provider();
 }
 
 void Bench::refuse_rows(const std::string& table, const std::string& id) {

@@ -68,8 +68,12 @@ public:
   std::function<std::optional<model::ProviderAnswer>(const std::string& what, const std::string& external_id)> script;
   std::map<std::string, std::string> accounts;  // external id → login email
   std::vector<std::string> calls;
+  std::size_t calls_at_a_time = 1;
+  std::function<model::awaitable<void>(std::string external_id)> takes_time;  // before an account is made
+  std::size_t open = 0, most_open = 0;                                        // calls that make an account
 
   [[nodiscard]] const std::string& name() const override { return name_; }
+  [[nodiscard]] std::size_t window() const override { return calls_at_a_time; }
   model::awaitable<model::ProviderAnswer> ensure_account(model::AccountRequest request) override;
   model::awaitable<model::ProviderAnswer> remove_connection(std::string external_id) override;
   model::awaitable<model::ProviderAnswer> reset_password(std::string external_id) override;
@@ -109,7 +113,8 @@ struct Bench {
   std::string row(const Row& fields, bool dry_run = false);  // the result's text
   // Everything that is due now happens; nothing that is due later.
   void pump();
-  void mails_only();  // scheduler and delivery, no provider
+  void mails_only();    // scheduler and delivery, no provider
+  void ask_provider();  // what it is owed by now
   // Every new row of the table about this user breaks a rule of the database.
   void refuse_rows(const std::string& table, const std::string& id);
   // The delivery service begins anew as a process of its own would after a kill: claims of the old one are foreign.

@@ -188,6 +188,7 @@ TEST_CASE("whose confirmation is taken back while the provider is busy with anot
     return std::nullopt;
   };
   b.go(b.connecting.pass());
+  settle(b.io);
   b.identity.script = nullptr;
   b.pump();
   CHECK(b.connection("a") == "connected");
@@ -200,7 +201,7 @@ TEST_CASE("an answer that cannot be stored is asked for again later, and the oth
   b.mails_only();
   b.confirm(b.link("b"));
   b.refuse_rows("accounts", "a");
-  b.go(b.connecting.pass());
+  b.ask_provider();
   CHECK(b.connection("a") == "pending");
   CHECK(b.connection("b") == "connected");
   REQUIRE(b.task());
@@ -209,6 +210,63 @@ TEST_CASE("an answer that cannot be stored is asked for again later, and the oth
   b.clock.advance(1h);
   b.pump();
   CHECK(b.connection("a") == "connected");
+}
+
+namespace {
+// Confirmed, and asked about at a provider that takes a minute for the first of them.
+struct Slow : Confirmed {
+  explicit Slow(std::size_t window) {
+    identity.calls_at_a_time = window;
+    identity.takes_time = [this, first = user("a")->key.text()](std::string external_id) -> model::awaitable<void> {
+      if (external_id == first) co_await clock.sleep_for(1min);
+    };
+    for (const std::string id : {"b", "c", "d"}) {
+      row({{"user_id", id}, {"name", id}, {"login_email", id + "@example.com"}, {"start_date", "2026-10-20"}});
+      mails_only();
+      confirm(link(id));
+    }
+    ask_provider();
+  }
+  std::vector<std::string> connections() {
+    std::vector<std::string> all;
+    for (const std::string id : {"a", "b", "c", "d"}) all.push_back(connection(id));
+    return all;
+  }
+  void a_minute_later() {
+    clock.advance(1min);
+    settle(io);
+    ask_provider();
+  }
+};
+const Words all_connected{"connected", "connected", "connected", "connected"};
+}  // namespace
+
+TEST_CASE("a call that hangs holds up nobody else while the provider's window has a place") {
+  Slow b(2);
+  CHECK(b.connections() == Words{"pending", "connected", "connected", "connected"});
+  b.a_minute_later();
+  CHECK(b.connections() == all_connected);
+  CHECK(b.identity.most_open == 2);
+  CHECK(b.identity.calls.size() == 4);
+}
+
+TEST_CASE("no more calls are open than the provider's window says") {
+  Slow b(1);
+  CHECK(b.connections() == Words{"pending", "pending", "pending", "pending"});
+  b.a_minute_later();
+  CHECK(b.connections() == all_connected);
+  CHECK(b.identity.most_open == 1);
+}
+
+TEST_CASE("of one person one call is open: what is owed about her meanwhile waits for its end") {
+  Slow b(4);
+  REQUIRE(b.go(b.users.revoke(b.invitation("a").key, by_admin)));
+  b.ask_provider();
+  CHECK(b.identity.calls == Words{"ensure", "ensure", "ensure"});  // of the others
+  b.a_minute_later();
+  CHECK(b.identity.calls.back() == "remove");
+  CHECK(b.connection("a") == "not_connected");
+  CHECK(b.identity.accounts.size() == 3);
 }
 
 TEST_CASE("deleting a connection tells the provider, and another address can then be saved and verified") {

@@ -53,7 +53,8 @@ public:
   model::awaitable<core::Result<model::SourceReply>> handle(model::SourcePush, model::SourceSink) override {
     co_return core::fail(core::ErrorKind::conflict, "plugin_unsupported", "No pushes.");
   }
-  void on_change(std::function<void()>) override {}
+  void on_change(std::function<void()> hint) override { changed = std::move(hint); }
+  std::function<void()> changed;
 
 private:
   std::string name_ = "hr";
@@ -128,6 +129,66 @@ TEST_CASE("nothing leaves while somebody else's dry run keeps a source from bein
   CHECK(r.b.user("anna"));
   scope.stop();
   settle(r.b.io);
+}
+
+namespace {
+// Has a file that is still being written.
+struct Writing : Reading {
+  Writing() : scope(b.io.get_executor(), {}) {
+    source.page = [this](const std::string& cursor, std::vector<model::SourceItem>& items) {
+      model::Fetched fetched;
+      fetched.cursor = is_whole ? "1" : cursor;
+      fetched.soon = !is_whole;
+      if (is_whole && cursor != "1") items.push_back(item("anna"));
+      return fetched;
+    };
+    fetching->start(scope);
+    settle(b.io);
+  }
+  ~Writing() {
+    scope.stop();
+    settle(b.io);
+  }
+  Writing(const Writing&) = delete;
+  Writing& operator=(const Writing&) = delete;
+  void later(core::Milliseconds by) {
+    b.clock.advance(by);
+    settle(b.io);
+  }
+
+  core::TaskScope scope;
+  bool is_whole = false;
+};
+}  // namespace
+
+TEST_CASE("W11: what a source cannot read yet at the start is waited for before anything leaves") {
+  Writing r;
+  for (int i = 0; i < 2; ++i) {
+    r.source.changed();
+    r.later(1s);
+    CHECK_FALSE(r.b.gate.open());
+  }
+  r.is_whole = true;
+  r.source.changed();
+  settle(r.b.io);
+  CHECK(r.b.gate.open());
+  CHECK(r.b.user("anna"));
+}
+
+TEST_CASE("W11: what a source cannot read for half a minute holds up nobody any longer, and is told") {
+  const CapturedLog log;
+  Writing r;
+  r.later(29'999ms);
+  CHECK_FALSE(r.b.gate.open());
+  CHECK(log.count("source.failed") == 0);
+  r.later(1ms);
+  CHECK(r.b.gate.open());
+  CHECK(log.count("source.failed") == 1);
+  // Read all the same when it can be.
+  r.is_whole = true;
+  r.source.changed();
+  settle(r.b.io);
+  CHECK(r.b.user("anna"));
 }
 
 TEST_CASE("a source that could not settle its side is asked again before it is read on") {

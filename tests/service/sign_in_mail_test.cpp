@@ -38,7 +38,7 @@ struct Telling : Bench {
   // Connected, and the mail queued and not handed over yet.
   void connected(const std::string& id) {
     hire(id);
-    go(connecting.pass());
+    ask_provider();
     REQUIRE(connection(id) == "connected");
   }
 };
@@ -58,7 +58,7 @@ TEST_CASE("the mail is queued in the transaction that connects, goes out once an
   Telling b;
   b.hire("a");
   CHECK_FALSE(b.mail("a"));
-  b.go(b.connecting.pass());
+  b.ask_provider();
   CHECK(b.connection("a") == "connected");
   REQUIRE(b.mail("a"));
   CHECK(b.mail("a")->state == model::DeliveryState::queued);

@@ -250,6 +250,14 @@ model::SourceRecord HrSystem::record_of(const Person& person, const Version& ver
 
 model::awaitable<core::Result<model::Fetched>> HrSystem::fetch(std::string, model::SourceSink sink) {
   given_.clear();
+  if (world_.chance(world_.faults.source_late)) {
+    world_.log("hr: is still writing");
+    world_.after(world_.between(1s, 50s), [this] {
+      if (hint_) hint_();
+    });
+    co_return model::Fetched{.cursor = std::to_string(cursor_), .soon = true};
+  }
+  world_.unread_since.reset();
   if (world_.chance(world_.faults.source_fails))
     co_return core::fail(core::ErrorKind::unavailable, "hr_down", "The HR system is down.");
   std::vector<model::SourceItem> items;

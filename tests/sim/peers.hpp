@@ -55,6 +55,7 @@ class Provider final : public model::Identity {
 public:
   explicit Provider(World& world) : world_(world) {}
   [[nodiscard]] const std::string& name() const override { return name_; }
+  [[nodiscard]] std::size_t window() const override { return 3; }
   model::awaitable<model::ProviderAnswer> ensure_account(model::AccountRequest request) override;
   model::awaitable<model::ProviderAnswer> remove_connection(std::string external_id) override;
   model::awaitable<model::ProviderAnswer> reset_password(std::string external_id) override;

@@ -126,7 +126,7 @@ Running::Running(store::Db& db, World& world, core::Random& random, const core::
   scheduler_.emplace(*store_, clock, executor, planner_, *batches, gate_);
   delivery_.emplace(*store_, clock, random, executor, planner_, tokens, writer, relay, gate_, *scope_,
                     planner_->new_id(), service::DeliverySettings{.base_url = "https://invite.example.com"});
-  connecting_.emplace(*store_, clock, random, executor, planner_, gate_, provider);
+  connecting_.emplace(*store_, clock, random, executor, planner_, gate_, provider, *scope_);
   sweep_.emplace(*store_, clock, planner_, gate_);
   users.emplace(*store_, clock, planner_);
   reviews.emplace(*store_, clock, planner_);

@@ -83,6 +83,7 @@ private:
 
   void boot() {
     ++life_;
+    world_.unread_since = world_.now();
     running_.emplace(*db_, world_, daemon_random_, tokens_, writer_, relay_, provider_, dns_, hr_);
     world_.log("daemon: started");
     // An operator's act that the last life left unanswered may or may not have happened; what was in the air with the

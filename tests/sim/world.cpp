@@ -67,6 +67,7 @@ World::World(std::uint64_t seed, int people_count, int days) : random(seed), clo
             .dns_silent = rate(600),
             .dns_slow = rate(300),
             .crash_in_run = rate(150),
+            .source_late = rate(200),
             .source_stale = rate(200)};
   // Small enough to be met by few people, or as by default.
   if (chance(600)) brakes.batch = 1 + static_cast<std::int64_t>(below(3));
@@ -262,8 +263,10 @@ void World::all_over(Person& person) {
   }
 }
 
-// I2: not before its time, not before the approval, not to someone who was cancelled.
+// I2: not before its time, not before the approval, not to someone who was cancelled, not before the sources are read.
 void World::check_may_go(Person& person, Mail& mail) {
+  if (unread_since && now() < *unread_since + 30s)
+    violate("I2", fmt::format("{} gets a mail before the HR system was read", person.id));
   if (mail.over) violate("I2", fmt::format("{} gets a mail of an invitation that is over", person.id));
   if (person.disabled) violate("I2", fmt::format("{} is disabled and gets a mail", person.id));
   if (surely_withdrawn(person)) violate("I2", fmt::format("{} is withdrawn and gets a mail", person.id));

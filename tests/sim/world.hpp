@@ -47,6 +47,7 @@ struct Faults {
   std::uint64_t dns_silent = 0;
   std::uint64_t dns_slow = 0;
   std::uint64_t crash_in_run = 0;  // of a source
+  std::uint64_t source_late = 0;   // something in it cannot be read yet
   std::uint64_t source_stale = 0;  // older versions of a person come once more before the newest
 };
 
@@ -219,6 +220,7 @@ public:
   std::set<std::string> domains_asked;          // somebody began to verify them, ever
   std::map<std::string, Instant> domains;       // verified, and said to be done
   Proof proof;
+  std::optional<Instant> unread_since;          // the daemon's start, until the HR system was read or is down
   int crashes = 0;
   int copies = 0;
   int connected = 0;

@@ -66,6 +66,18 @@ class BadConfiguration(harness.Case):
         self.assertRegex(done.stderr, r"invited.yaml:1:\d+: /organisation/locale: ")
         self.assertRegex(done.stderr, r"invited.yaml:4:\d+: /companies/1/send_hour: ")
 
+    def test_a_mistake_of_the_file_hides_none_of_the_plugins_and_is_told_once(self):
+        text = self.config_text().replace("Europe/Stockholm", "Europe/Stokholm").replace("path: import", "paht: import").replace("plugin: maildir", "plugni: maildir")
+        for text, whole in ((text, True), ("state_dir: []\n" + text.replace("state_dir: state\n", ""), False)):
+            _, done = self.check(text, "--check-config")
+            self.assertEqual(done.returncode, 78)
+            self.assertEqual(done.stderr.count("/organisation/time_zone: "), 1, done.stderr)
+            self.assertEqual(done.stderr.count("/transports/0/plugni: "), 1, done.stderr)
+            self.assertEqual(done.stderr.count("no transport plugin"), 0, done.stderr)
+            # Where nobody knows the state folder no plugin is made.
+            self.assertEqual(done.stderr.count("paht"), 1 if whole else 0, done.stderr)
+            self.assertFalse((self.folder / "state").exists())
+
     def test_no_file_is_an_error_that_names_it(self):
         missing = self.folder / "nowhere.yaml"
         done = subprocess.run([harness.INVITED, "--config", missing], capture_output=True, text=True, timeout=60)

@@ -201,6 +201,22 @@ class Files(harness.Case):
                           ("2", "21", "ignored: invalid_email", "E-post Visma Connect"), ("3", "22", "created", "")])
         self.assertEqual(self.daemon.user("21")["name"], "Åsa Öberg")
 
+    def test_w11_a_file_that_was_put_just_before_the_start_is_read_before_anything_leaves(self):
+        self.assertEqual(self.daemon.stop(), 0)
+        daemon = self.daemon = self.new_daemon(f'{{name: relay, plugin: smtp, config: {{url: "smtp://127.0.0.1:{harness.free_port()}"}}}}').start()
+        for user in ("leaves", "stays"):
+            self.add_user(daemon, user, start=day(0))
+        daemon.wait_for("a try", lambda: daemon.invitation("leaves")["delivery"]["attempts"] > 0)
+        self.assertEqual(daemon.stop(), 0)
+        daemon = self.daemon = self.new_daemon()
+        # Not renamed into the folder: it counts only when it stood still for two seconds.
+        (self.folder / "import" / "late.csv").write_text("user_id,enabled\nleaves,false\n")
+        daemon.start()
+        daemon.wait_sent("stays")
+        self.assertTrue((self.folder / "import" / "done" / "late.csv").exists())
+        self.assertEqual(daemon.user("leaves")["invitation"]["state"], "cancelled")
+        self.assertEqual([mail.to for mail in self.maildir()], ["personstays@company.example"])
+
     def test_the_total_is_known_while_a_file_is_imported(self):
         path = self.write("many.csv", "User-ID;Name\n" + "".join(f"{n};Person {n}\n" for n in range(1, 3001)))
         done = self.daemon.run("user", "import", path)

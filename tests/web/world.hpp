@@ -224,6 +224,7 @@ private:
 class Provider final : public model::Identity {
 public:
   const std::string& name() const override { return name_; }
+  std::size_t window() const override { return 64; }
   awaitable<model::ProviderAnswer> ensure_account(model::AccountRequest request) override {
     model::ProviderAnswer answer;
     answer.status = away ? model::ProviderStatus::retry : model::ProviderStatus::done;
@@ -342,7 +343,7 @@ public:
   service::Delivery delivery{store,   clock,  random,     io.get_executor(),
                              planner, tokens, writer,     postbox,
                              gate,    scope,  ids.next(), {.base_url = "https://invite.example.com"}};
-  service::Connecting connecting{store, clock, random, io.get_executor(), planner, gate, provider};
+  service::Connecting connecting{store, clock, random, io.get_executor(), planner, gate, provider, scope};
   service::Sweep sweep{store, clock, planner, gate};
   service::Reviews reviews{store, clock, planner};
   service::Users users{store, clock, planner};

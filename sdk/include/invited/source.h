@@ -34,6 +34,14 @@ enum {
   INVITED_SOURCE_EXPORT = 32        /* export_records */
 };
 
+/* What fetched() says of records that this fetch did not give. */
+enum {
+  INVITED_MORE_NOW = 1, /* fetch again at once, after finish */
+  INVITED_MORE_SOON = 2 /* there is something that cannot be read yet (a file still being written); source_changed()
+                         * follows. At its start the daemon waits for it, half a minute at most, before anything that is
+                         * overdue goes out */
+};
+
 /* Well-known keys of a record. Other keys are kept as the user's own fields only when they begin with "x_"; any other
  * unknown key is reported and ignored. Dates are YYYY-MM-DD, switches "true" or "false", the items of a list stand
  * between commas. */
@@ -190,10 +198,10 @@ typedef struct invited_source_host {
   void (*reject_row)(const invited_host* host, invited_call* call, int64_t line, invited_str column, invited_str reason,
                      invited_str message);
 
-  /* The outcome of a fetch, once, before complete(OK): where the next one goes on, a text of up to 64 KiB; more 1:
-   * fetch again at once (after finish); settle 1: call finish() when all of this is durable. A longer cursor, or more
-   * with the cursor that this fetch was given and nothing to settle, is misbehaviour and fails the fetch. A source that
-   * settles may keep its cursor, but records that change nothing then end the round.               [any-thread] */
+  /* The outcome of a fetch, once, before complete(OK): where the next one goes on, a text of up to 64 KiB; whether
+   * there is more (INVITED_MORE_…, 0: no); settle 1: call finish() when all of this is durable. A longer cursor, or
+   * MORE_NOW with the cursor that this fetch was given and nothing to settle, is misbehaviour and fails the fetch. A
+   * source that settles may keep its cursor, but records that change nothing then end the round. [any-thread] */
   void (*fetched)(const invited_host* host, invited_call* call, invited_str cursor, int32_t more, int32_t settle);
 
   /* The answer to an HTTP push, once, before complete(OK); without it: 204. The body has up to 16 MiB; with an empty

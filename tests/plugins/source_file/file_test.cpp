@@ -100,6 +100,7 @@ struct Source {
     const auto& first = fetch();
     CHECK(first.rows.empty());
     CHECK_FALSE(first.settle);
+    CHECK(first.soon);  // the daemon shall not think that it has seen everything
     host.now_ms += 2'000;
     return fetch();
   }
@@ -128,6 +129,7 @@ TEST_CASE("file: a file that arrives by rename is read at once, and ends in done
   CHECK(call.rows[1].fields == std::map<std::string, std::string>{{"user_id", "15"}, {"name", "B"}});
   CHECK(call.settle);
   CHECK_FALSE(call.more);
+  CHECK_FALSE(call.soon);
   CHECK(call.cursor.starts_with("people.csv:"));
   CHECK(call.cursor.size() == std::string("people.csv:").size() + 32);
   CHECK(fs::exists(folder / "people.csv"));  // until it is durable

@@ -65,6 +65,7 @@ struct Page {
   std::string cursor{};
   bool more = false;    // fetch again at once
   bool settle = false;  // call finish() when these records are durable
+  bool soon = false;    // there is something that cannot be read yet: source_changed() follows
 };
 
 enum class Outcome : std::int32_t {
@@ -185,10 +186,17 @@ public:
   using Intake::Intake;
   void done(const Page& page) {
     if (open() && !state_->stopped())
-      detail::source_host(*state_)->fetched(state_->host(), state_->raw(), borrow(page.cursor), page.more, page.settle);
+      detail::source_host(*state_)->fetched(state_->host(), state_->raw(), borrow(page.cursor), more_of(page),
+                                            page.settle);
     end(Status::ok, nullptr);
   }
   void fail(const Error& error) noexcept { end(error); }
+
+private:
+  static std::int32_t more_of(const Page& page) {
+    if (page.more) return INVITED_MORE_NOW;
+    return page.soon ? INVITED_MORE_SOON : 0;
+  }
 };
 
 // A push that is under way. The answer leaves when its records are durable.
