@@ -131,7 +131,7 @@ TEST_CASE("a transport is tested without a mail, and let go when it is paused") 
     return office.ask("GET", "/v1/users/14/why").body.at("reasons").as_array().back().as_object();
   };
   CHECK(last_reason().at("code") == "sending_waits");
-  CHECK(last_reason().at("text") == status.text("/waits_for/0"));
+  CHECK(std::string(last_reason().at("text").as_string()) == status.text("/waits_for/0"));
   CHECK(office.ask("POST", "/v1/transports/post/resume").text("/state") == "ready");
   CHECK(last_reason().at("code") == "mail_on_its_way");
   office.postbox.next.status = model::VerdictStatus::accepted;

@@ -189,6 +189,8 @@ class Runner:
             text = text.replace(here, page)
         return text.replace(f"{self.work}/", "").replace(str(self.root), "")
 
+    PLUGIN_DIRS = f'plugin_dirs: ["{harness.PLUGINS}"]\n'
+
     def write_config(self, text):
         if "relay.example.com:587" in text and self.relay is None:
             self.relay = harness.SmtpServer(self.case)
@@ -203,7 +205,7 @@ class Runner:
         assert count == 1, 'the configuration of a page listens on "127.0.0.1:8620"'
         text += f"state_dir: {self.root}/var/lib/invited\n"
         text += f"control: {{socket: {self.root}/run/invited/control.sock, roles: {{viewer: games, operator: mail, admin: news}}}}\n"
-        text += f'plugin_dirs: ["{harness.PLUGINS}"]\n'
+        text += self.PLUGIN_DIRS
         self.config.write_text(text, encoding="utf-8")
 
     def started(self):
@@ -238,7 +240,8 @@ class Runner:
         if self.root not in target.parents:
             self.fail(step.line, f"{path} is outside of what a page may write")
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(self.inward(step.words), encoding="utf-8")
+        more = self.PLUGIN_DIRS if target.suffix == ".yaml" else ""
+        target.write_text(self.inward(step.words) + more, encoding="utf-8")
 
     def settle(self):
         """Until what the last step set off is done: what is on its way now, not what is planned."""

@@ -899,7 +899,9 @@ private:
       if (const auto count = db_->integer(sql, args...).value_or(0); count > 0)
         world_.violate("I1", fmt::format("{} {}", count, what));
     };
-    stuck("mails are claimed by nobody", "SELECT count(*) FROM deliveries WHERE state = 'claimed'");
+    // One that falls due in the last moment is on its way.
+    stuck("mails are claimed by nobody", "SELECT count(*) FROM deliveries WHERE state = 'claimed' AND lease_until < ?",
+          now);
     stuck("mails are overdue",
           "SELECT count(*) FROM deliveries WHERE state IN ('queued', 'deferred', 'uncertain') AND next_at < ?",
           now - 1h);

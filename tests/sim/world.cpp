@@ -287,10 +287,14 @@ void World::check_may_go(Person& person, Mail& mail) {
   if (mail.sends > 1) return;
   // An older employment with an end may be in force again.
   auto jobs = versions;
+  // Withdrawn by the newest record and invited all the same: kept by a person, or an older record that came once more
+  // is an employment of its own.
+  const bool kept = std::all_of(versions.begin(), versions.end(), [](const Version& v) { return v.withdrawn; });
+  if (kept) jobs = person.handed;
   std::copy_if(person.handed.begin(), person.handed.end(), std::back_inserter(jobs),
                [](const Version& v) { return v.end.has_value(); });
   const bool due = std::any_of(jobs.begin(), jobs.end(), [&](const Version& v) {
-    if (v.withdrawn) return false;
+    if (v.withdrawn && !kept) return false;
     const CivilDate day = model::add_days(v.start, -person.lead_days);
     const Instant window = first_instant(day, person.zone);
     return now() >= local_time(day, person.send_hour, person.zone) ||
