@@ -220,7 +220,7 @@ public:
   std::set<std::string> domains_asked;          // somebody began to verify them, ever
   std::map<std::string, Instant> domains;       // verified, and said to be done
   Proof proof;
-  std::optional<Instant> unread_since;          // the daemon's start, until the HR system was read or is down
+  std::optional<Instant> unread_since;  // the daemon's start, until the HR system was read or is down
   int crashes = 0;
   int copies = 0;
   int connected = 0;
